@@ -1,0 +1,5 @@
+"""Hide every face in photos, videos and data sets."""
+
+from dartblur.faces import Faces, Sample
+
+__all__ = ["Faces", "Sample"]

@@ -1,0 +1,1 @@
+"""Ways to hide faces: one small protocol, and a table from names to makers."""

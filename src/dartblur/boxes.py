@@ -1,0 +1,135 @@
+"""Arithmetic on boxes: x1 y1 x2 y2 in pixels, right and bottom exclusive.
+
+Every function takes (N, 4) arrays of any real type, allows N = 0 and leaves its arguments alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dartblur.faces import BoolArray, FloatArray
+
+IntArray = npt.NDArray[np.int64]
+Boxes = npt.NDArray[np.floating] | npt.NDArray[np.integer]
+
+
+def area(boxes: Boxes) -> npt.NDArray[np.float64]:
+    """Areas, (N,) in square pixels; never negative."""
+    sides: npt.NDArray[np.float64] = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0)
+    return sides.prod(axis=1)
+
+
+def intersection(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
+    """Areas shared by each pair, (N, M) in square pixels."""
+    low = np.maximum(a[:, None, :2].astype(np.float64), b[None, :, :2])
+    high = np.minimum(a[:, None, 2:].astype(np.float64), b[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    return sides[..., 0] * sides[..., 1]
+
+
+def iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
+    """Intersection over union of each pair, (N, M) in [0, 1]; 0 where both are empty."""
+    shared = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def clip(boxes: Boxes, height: float, width: float) -> FloatArray:
+    """The parts within a picture of `height` by `width`; a box outside collapses onto the edge."""
+    limits = np.array([width, height, width, height], np.float32)
+    return np.clip(boxes.astype(np.float32), 0, limits)
+
+
+def grow(boxes: Boxes, margin: float) -> FloatArray:
+    """Boxes grown (or shrunk) on every side by `margin`, a share of their width and height.
+
+    A margin of 0.1 makes a box 1.2 times as wide and high; at -0.5 it is a point.
+
+    Raises:
+        ValueError: margin is under -0.5: the box would turn inside out.
+    """
+    if not margin >= -0.5:
+        raise ValueError(f"margin must be at least -0.5, not {margin}")
+    boxes = boxes.astype(np.float32)
+    reach = (boxes[:, 2:] - boxes[:, :2]) * np.float32(margin)
+    grown = np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
+    # At -0.5 rounding may cross the two edges by a hair.
+    grown[:, 2:] = np.maximum(grown[:, :2], grown[:, 2:])
+    return grown
+
+
+def scale(boxes: Boxes, x: float, y: float) -> FloatArray:
+    """Boxes of a picture that was stretched by the factors `x` and `y`."""
+    return boxes.astype(np.float32) * np.array([x, y, x, y], np.float32)
+
+
+def to_pixels(boxes: Boxes, height: int, width: int) -> IntArray:
+    """The whole pixels that boxes touch, (N, 4) integers clipped to the picture.
+
+    A box that touches no pixel comes back with x2 <= x1 or y2 <= y1; the order is kept.
+    """
+    low = np.floor(boxes[:, :2])
+    high = np.ceil(boxes[:, 2:])
+    limits = np.array([width, height, width, height], np.float64)
+    pixels: IntArray = np.clip(np.concatenate([low, high], axis=1), 0, limits).astype(np.int64)
+    return pixels
+
+
+def mask(boxes: Boxes, height: int, width: int) -> BoolArray:
+    """The paper's `b`: (height, width) bool, True in every pixel that a box touches."""
+    inside = np.zeros((height, width), np.bool_)
+    for x1, y1, x2, y2 in to_pixels(boxes, height, width):
+        inside[y1:y2, x1:x2] = True
+    return inside
+
+
+def nms(boxes: Boxes, scores: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.intp]:
+    """Indices of the boxes that greedy non-maximum suppression keeps, best score first.
+
+    A box goes when its intersection over union with a better one that stays exceeds `threshold`.
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    alive = np.ones(len(boxes), np.bool_)
+    for i in order:
+        if not alive[i]:
+            continue
+        kept.append(int(i))
+        rest = np.flatnonzero(alive)
+        alive[rest[iou(boxes[i : i + 1], boxes[rest])[0] > threshold]] = False
+        alive[i] = False
+    return np.array(kept, np.intp)
+
+
+def hidden_share(targets: Boxes, covers: Boxes) -> npt.NDArray[np.float64]:
+    """Share of each target's area that lies in the union of `covers`, (N,) in [0, 1].
+
+    Exact: the plane is cut along every edge. A target without area counts as hidden where its
+    point lies in a cover.
+    """
+    shares = np.zeros(len(targets))
+    overlaps = intersection(targets, covers) if len(covers) else None
+    total = area(targets)
+    for i, target in enumerate(targets.astype(np.float64)):
+        if total[i] == 0:
+            x, y = target[:2]
+            inside = (covers[:, 0] <= x) & (x <= covers[:, 2])
+            shares[i] = float((inside & (covers[:, 1] <= y) & (y <= covers[:, 3])).any())
+            continue
+        if overlaps is None:
+            continue
+        near = covers[overlaps[i] > 0].astype(np.float64)
+        near = np.clip(near, np.tile(target[:2], 2), np.tile(target[2:], 2))
+        shares[i] = _union_area(near) / total[i]
+    return np.minimum(shares, 1)
+
+
+def _union_area(boxes: npt.NDArray[np.float64]) -> float:
+    xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
+    covered = np.zeros((max(len(ys) - 1, 0), max(len(xs) - 1, 0)), np.bool_)
+    for x1, y1, x2, y2 in boxes:
+        rows = slice(*np.searchsorted(ys, [y1, y2]))
+        columns = slice(*np.searchsorted(xs, [x1, x2]))
+        covered[rows, columns] = True
+    return float(np.diff(ys) @ covered @ np.diff(xs)) if covered.size else 0.0

@@ -1,0 +1,1 @@
+"""Face detectors: one small protocol, and a table from names to makers."""

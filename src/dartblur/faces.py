@@ -1,0 +1,106 @@
+"""The one currency of the house: the faces of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Faces of one picture, checked when made and read-only afterwards.
+
+    boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the upright picture, right and bottom exclusive,
+        x2 >= x1 and y2 >= y1; may reach beyond the picture.
+    scores: (N,) float32 in [0, 1]; 1 for labels (the default).
+    ignore: (N,) bool; True where scoring passes over the face (default False); it is
+        hidden all the same.
+
+    Raises:
+        ValueError: a wrong shape, a value not finite, an inverted box or a score out of range.
+    """
+
+    boxes: FloatArray
+    scores: FloatArray = None  # type: ignore[assignment]
+    ignore: BoolArray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        boxes = np.array(self.boxes, dtype=np.float32)
+        if boxes.size == 0:
+            boxes = boxes.reshape(0, 4)
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ValueError(f"boxes must have shape (N, 4), not {boxes.shape}")
+        n = len(boxes)
+        scores = _column(self.scores, n, np.ones(n), np.float32, "scores")
+        ignore = _column(self.ignore, n, np.zeros(n), np.bool_, "ignore")
+        if not np.isfinite(boxes).all():
+            raise ValueError(f"boxes must be finite: {boxes[~np.isfinite(boxes).all(1)][0]}")
+        inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
+        if inverted.any():
+            raise ValueError(f"box {boxes[inverted][0]} is inverted: it must be x1 <= x2, y1 <= y2")
+        if not ((scores >= 0) & (scores <= 1)).all():
+            raise ValueError(f"scores must lie in [0, 1]: {scores.min()} to {scores.max()}")
+        for name, array in (("boxes", boxes), ("scores", scores), ("ignore", ignore)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def empty(cls) -> Faces:
+        """No face at all."""
+        return cls(np.zeros((0, 4), np.float32))
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Faces]) -> Faces:
+        """All faces of all parts, in order."""
+        parts = [cls.empty(), *parts]
+        return cls(
+            np.concatenate([p.boxes for p in parts]),
+            np.concatenate([p.scores for p in parts]),
+            np.concatenate([p.ignore for p in parts]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
+        """The faces chosen by a mask, by an array of indices or by a slice."""
+        return Faces(self.boxes[index], self.scores[index], self.ignore[index])
+
+    def with_boxes(self, boxes: FloatArray) -> Faces:
+        """The same faces, in other boxes (N, 4)."""
+        return Faces(boxes, self.scores, self.ignore)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Faces):
+            return NotImplemented
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("boxes", "scores", "ignore")
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a data set and its labelled faces, in pixels of the upright picture."""
+
+    image: Path
+    faces: Faces
+
+
+def _column(
+    value: npt.ArrayLike | None, n: int, default: npt.NDArray[Any], dtype: type, name: str
+) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.array(default if value is None else value, dtype=dtype)
+    if array.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), not {array.shape}")
+    return array
