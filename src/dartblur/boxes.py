@@ -16,8 +16,8 @@ Boxes = npt.NDArray[np.floating] | npt.NDArray[np.integer]
 
 def area(boxes: Boxes) -> npt.NDArray[np.float64]:
     """Areas, (N,) in square pixels; never negative."""
-    sides: npt.NDArray[np.float64] = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0)
-    return sides.prod(axis=1)
+    sides = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0)
+    return np.asarray(sides[:, 0] * sides[:, 1], np.float64)
 
 
 def intersection(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
@@ -25,7 +25,7 @@ def intersection(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:
     low = np.maximum(a[:, None, :2].astype(np.float64), b[None, :, :2])
     high = np.minimum(a[:, None, 2:].astype(np.float64), b[None, :, 2:])
     sides = np.maximum(high - low, 0)
-    return sides[..., 0] * sides[..., 1]
+    return np.asarray(sides[..., 0] * sides[..., 1], np.float64)
 
 
 def iou(a: Boxes, b: Boxes) -> npt.NDArray[np.float64]:

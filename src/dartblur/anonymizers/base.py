@@ -1,13 +1,17 @@
-"""What every anonymizer is."""
+"""What every anonymizer is, and the one rule by which they paint."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from dartblur import boxes as boxlib
+from dartblur.boxes import Boxes, IntArray
 from dartblur.faces import Faces
 
 Image = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 
 class Anonymizer(Protocol):
@@ -20,3 +24,29 @@ class Anonymizer(Protocol):
         original picture only; every other pixel is the input's, bit for bit.
         """
         ...
+
+
+def paint_order(pixels: IntArray) -> npt.NDArray[np.intp]:
+    """Indices of the boxes that touch a pixel, in the order in which they are painted.
+
+    Small boxes come first: where two overlap, the larger face's coarser cover stays on top, so that
+    a neighbour's finer one never uncovers it.
+    """
+    areas = boxlib.area(pixels)
+    order = np.argsort(areas, kind="stable")
+    return order[areas[order] > 0]
+
+
+def paint(image: Image, boxes: Boxes, cover: Callable[[Image, Box], Image]) -> Image:
+    """A copy of `image` with `cover(image, box)` pasted into every box.
+
+    boxes: (N, 4), any; those outside the picture are passed over.
+    cover: gets the original picture and one box in whole pixels inside it, and returns the
+        (h, w, 3) pixels to put there.
+    """
+    pixels = boxlib.to_pixels(boxes, *image.shape[:2])
+    out = image.copy()
+    for i in paint_order(pixels):
+        x1, y1, x2, y2 = (int(v) for v in pixels[i])
+        out[y1:y2, x1:x2] = cover(image, (x1, y1, x2, y2))
+    return out

@@ -1,0 +1,41 @@
+"""Faces as a mosaic."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from dartblur.anonymizers.base import Box, Image, paint
+from dartblur.errors import UsageError
+from dartblur.faces import Faces
+
+
+@dataclass(frozen=True)
+class Pixelate:
+    """Paints every box as a mosaic of square cells, each the mean of its source pixels.
+
+    cells: how many lie across the face's width. A cell holds at least 2 × 2 source pixels, where
+        the box has them, so that a small face is not handed through unchanged.
+
+    Raises:
+        UsageError: cells is under 1.
+    """
+
+    cells: int = 8
+
+    def __post_init__(self) -> None:
+        if self.cells < 1:
+            raise UsageError(f"cells must be at least 1, not {self.cells}")
+
+    def __call__(self, image: Image, faces: Faces) -> Image:
+        """See `Anonymizer`."""
+        return paint(image, faces.boxes, self._cover)
+
+    def _cover(self, image: Image, box: Box) -> Image:
+        x1, y1, x2, y2 = box
+        width, height = x2 - x1, y2 - y1
+        columns = max(1, min(self.cells, width // 2))
+        rows = max(1, min(round(self.cells * height / width), height // 2))
+        cells = cv2.resize(image[y1:y2, x1:x2], (columns, rows), interpolation=cv2.INTER_AREA)
+        mosaic = cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(mosaic, np.uint8)
