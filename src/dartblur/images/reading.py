@@ -1,0 +1,202 @@
+"""The door by which pictures come in."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
+from PIL import JpegImagePlugin, UnidentifiedImageError
+
+from dartblur.errors import PictureError
+from dartblur.images.metadata import metadata_of, orientation_of
+from dartblur.images.picture import Encoding, Image, Picture, Samples, to_rgb
+
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".avif"}
+    | {".gif", ".mpo", ".apng"}
+    | HEIF_SUFFIXES
+)
+# Loads the decoders: asking for them by name does not.
+Pillow.init()
+# Only these decoders are ever tried: others (PostScript, say) run programs or have no use here.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "GIF", "HEIF")
+_MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
+_SAME_TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
+MAX_MEGAPIXELS = 178.0
+
+
+def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+    """Reads a picture of any supported kind, upright.
+
+    Of a JPEG that holds several pictures (MPO: a phone's depth or gain map) the first is read.
+
+    Raises:
+        PictureError: no picture, broken, larger than `max_megapixels` (millions of pixels), an
+            animation, or of a kind that is not supported; the message names the file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise PictureError(f"{path}: the file is empty")
+    if _looks_like_heif(data):
+        _register_heif(path)
+    try:
+        return _decode(path, data, max_megapixels)
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{path}: not a picture of a known kind ({_kinds()})") from error
+    except MemoryError as error:
+        raise PictureError(f"{path}: too large for the memory there is") from error
+    # Decoders raise all kinds of errors at hostile bytes; each means the same to the caller.
+    except Exception as error:
+        raise PictureError(f"{path}: broken or cut off: {error}") from error
+
+
+def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
+    try:
+        image = Pillow.open(io.BytesIO(data), formats=[f for f in _FORMATS if f in Pillow.OPEN])
+    except Pillow.DecompressionBombError as error:
+        raise PictureError(f"{path}: {error}; raise --max-megapixels if you trust it") from error
+    with image:
+        if image.width * image.height > max_megapixels * 1e6:
+            raise PictureError(
+                f"{path}: {image.width} × {image.height} pixels are more than {max_megapixels:g} "
+                "megapixels; raise --max-megapixels if you trust it"
+            )
+        _refuse_several(path, image)
+        samples, mode, palette = _samples(path, image, data)
+        # After loading: HEIF and AVIF turn the picture themselves and then say so.
+        orientation = orientation_of(image)
+        samples = _upright(samples, orientation)
+        height, width = samples.shape[:2]
+        encoding = _encoding(image, data, turned=orientation > 4)
+        metadata = metadata_of(image, data, (height, width))
+    rgb = to_rgb(samples, mode, palette)
+    return Picture(rgb, samples, mode, encoding, metadata, palette)
+
+
+def _refuse_several(path: Path, image: Pillow.Image) -> None:
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise PictureError(
+            f"{path}: holds {frames} pictures ({image.format}: an animation or several pages); "
+            "take them apart, or make a film of them, first"
+        )
+
+
+def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str, Image | None]:
+    if _has_deep_colour(image, data):
+        return _deep_samples(path, data)
+    if image.mode.startswith("I;16"):
+        image.load()
+        return np.array(image).astype(np.uint16), "L", None
+    if image.mode == "P" and image.format == "GIF" and "transparency" not in image.info:
+        image.load()
+        colours = np.frombuffer(image.im.getpalette("RGB", "RGB"), np.uint8).reshape(-1, 3)
+        palette = np.zeros((256, 3), np.uint8)
+        palette[: len(colours)] = colours
+        # Unused entries repeat the first colour, so that none is chosen that the file lacks.
+        palette[len(colours) :] = colours[0]
+        return np.array(image), "P", palette
+    mode = _MODES.get(image.mode, image.mode)
+    if image.mode == "P":
+        mode = "RGBA" if "transparency" in image.info else "RGB"
+    if mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        raise PictureError(f"{path}: pictures of kind {image.mode!r} are not supported")
+    image.load()
+    if image.mode != mode:
+        image = image.convert(mode)
+    return np.array(image), mode, None
+
+
+def _has_deep_colour(image: Pillow.Image, data: bytes) -> bool:
+    """True for 16-bit colour, which Pillow would cut to 8 bits."""
+    if image.format == "PNG":
+        depth, colour_type = struct.unpack("BB", data[24:26])
+        return bool(depth == 16 and colour_type in (2, 4, 6))
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(258, (1,))  # type: ignore[attr-defined]
+        return len(bits) > 1 and max(bits) > 8
+    return False
+
+
+def _deep_samples(path: Path, data: bytes) -> tuple[Samples, str, None]:
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
+        raise PictureError(f"{path}: 16-bit colour of a kind that is not supported, or broken")
+    samples: npt.NDArray[np.uint16] = decoded.astype(np.uint16)
+    if samples.shape[2] == 4:
+        return samples[..., [2, 1, 0, 3]], "RGBA", None
+    return samples[..., ::-1], "RGB", None
+
+
+def _upright(samples: Samples, orientation: int) -> Samples:
+    """Turned as EXIF's orientation asks: first mirrored (2, 4, 5, 7), then rotated."""
+    turned: npt.NDArray[Any] = samples
+    if orientation in (5, 6, 7, 8):
+        turned = turned.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        turned = turned[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        turned = turned[::-1]
+    return np.ascontiguousarray(turned)
+
+
+def _encoding(image: Pillow.Image, data: bytes, *, turned: bool) -> Encoding:
+    kind = str(image.format)
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        sampling = JpegImagePlugin.get_sampling(image)
+        # 4:2:2 turned by 90° would need 4:4:0, which the encoder lacks; full colour loses nothing.
+        # -1: grey, CMYK or an unusual scheme.
+        sampling = 0 if sampling < 0 or (sampling == 1 and turned) else sampling
+        options: dict[str, object] = {
+            "qtables": dict(image.quantization),
+            "subsampling": sampling,
+            "progressive": bool(image.info.get("progressive")),
+        }
+        return Encoding("JPEG", False, options)
+    if kind == "WEBP":
+        return Encoding(kind, b"VP8L" in data[12:64] or _has_chunk(data, b"VP8L"))
+    if kind == "TIFF":
+        compression = image.info.get("compression")
+        kept = compression if compression in _SAME_TIFF_COMPRESSIONS else "tiff_adobe_deflate"
+        return Encoding(kind, True, {"compression": None if kept == "raw" else kept})
+    return Encoding("BMP" if kind == "DIB" else kind, kind not in ("AVIF", "HEIF"))
+
+
+def _has_chunk(data: bytes, name: bytes) -> bool:
+    """True where a RIFF file (WebP) has a top-level chunk of that name."""
+    at = 12
+    while at + 8 <= len(data):
+        chunk, length = struct.unpack("<4sI", data[at : at + 8])
+        if chunk == name:
+            return True
+        at += 8 + length + length % 2
+    return False
+
+
+def _looks_like_heif(data: bytes) -> bool:
+    brands = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    return data[4:8] == b"ftyp" and data[8:12] in brands and b"avif" not in data[8:64]
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise PictureError(f"{path}: HEIC needs an extra: pip install 'dartblur[heic]'") from error
+    pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _kinds() -> str:
+    return "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF, HEIC"
