@@ -1,1 +1,8 @@
 """Readers of data sets: one small protocol, and a table from names to makers."""
+
+from dartblur.datasets import widerface
+from dartblur.datasets.base import Reader
+
+READERS: dict[str, Reader] = {"widerface": widerface.read}
+
+__all__ = ["READERS", "Reader"]

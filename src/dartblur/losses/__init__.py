@@ -1,0 +1,1 @@
+"""Losses (torch): detection and review."""

@@ -1,0 +1,1 @@
+"""Networks (torch): the generators and the detectors that train."""

@@ -1,0 +1,66 @@
+"""The compact generator: a small U-Net on each face's own window."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_FULL = 127.5
+
+
+class _Block(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.first(x), 0.2)
+        return F.leaky_relu(self.second(x), 0.2)
+
+
+class WindowGenerator(nn.Module):
+    """Paints the change that a blurred face window needs; starts as no change at all.
+
+    size: side of the square window in cells, a multiple of 8. width: channels of the first level.
+    channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
+    255 scale.
+    """
+
+    grid: Tensor
+
+    def __init__(self, size: int = 48, width: int = 24, channels: int = 1, limit: float = 128.0) -> None:
+        super().__init__()
+        if size % 8 or size <= 0:
+            raise ValueError(f"size must be a positive multiple of 8, not {size}")
+        self.size, self.channels, self.limit = size, channels, limit
+        widths = (width, 2 * width, 4 * width, 4 * width)
+        self.down = nn.ModuleList(_Block(i, o) for i, o in zip((6, *widths[:-1]), widths, strict=True))
+        self.up = nn.ModuleList(_Block(widths[i + 1] + widths[i], widths[i]) for i in range(3))
+        self.last = nn.Conv2d(width, channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
+        line = (torch.arange(size) + 0.5) / size * 2 - 1
+        grid = torch.stack([line.expand(size, size), line[:, None].expand(size, size)])
+        self.register_buffer("grid", grid[None], persistent=False)
+
+    def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
+        """The change to add, (N, channels, size, size) on the 0 to 255 scale.
+
+        windows: (N, 3, size, size), blurred faces on the 0 to 255 scale. log_size: (N,), the binary
+        logarithm of the box's mean side over 32 pixels.
+        """
+        x = windows / _FULL - 1
+        grid = self.grid.expand(x.shape[0], -1, -1, -1)
+        side = log_size.view(-1, 1, 1, 1).expand(-1, 1, self.size, self.size)
+        x = torch.cat([x, grid, side], 1)
+        skips = []
+        for i, block in enumerate(self.down):
+            x = block(x if i == 0 else F.max_pool2d(x, 2))
+            skips.append(x)
+        for i in (2, 1, 0):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.up[i](torch.cat([x, skips[i]], 1))
+        out: Tensor = self.limit * torch.tanh(self.last(x) * (_FULL / self.limit))
+        return out
