@@ -1,0 +1,6 @@
+"""`python -m dartblur` is the `dartblur` command."""
+
+from dartblur.cli import main
+
+if __name__ == "__main__":
+    main()

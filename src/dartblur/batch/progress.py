@@ -1,0 +1,70 @@
+"""How far the work is, with its rate and the time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    """Files a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A progress bar on the error stream, above which lines can be printed."""
+
+    _progress: Progress
+    _task: TaskID
+
+    def advance(self) -> None:
+        """One more file has ended."""
+        self._progress.advance(self._task)
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        # Text, not a string: names may hold what would read as markup.
+        self._progress.console.print(Text(printable(line)), soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(total: int, *, quiet: bool) -> Iterator[Bar]:
+    """A bar for `total` files; shown only on a terminal, and not when `quiet`."""
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    shown = console.is_terminal and not quiet
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        yield Bar(progress, progress.add_task("hiding faces", total=total))
+
+
+def printable(line: str) -> str:
+    """The line with what a terminal would not print, or would obey, escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
+    )

@@ -1,0 +1,71 @@
+"""The command line: names of commands → functions, and what their ends mean to a shell."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Toml
+from PIL import Image
+
+from dartblur import __version__, batch
+from dartblur.batch.progress import printable
+from dartblur.errors import ConfigError, DartblurError, InputError
+
+app = App(
+    name="dartblur",
+    help="Hide every face in photos, videos and data sets.",
+    version=__version__,
+    default_parameter=Parameter(negative=()),
+)
+app.command(batch.anonymize)
+app.command(batch.detect)
+app.meta.group_parameters = "Session parameters"
+
+
+@app.meta.default
+def _with_config(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    config: Path | None = None,
+) -> int:
+    """Reads the options that a command line leaves out from a TOML file, one table a command.
+
+    Parameters
+    ----------
+    config
+        The TOML file.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigError(f"{config}: there is no such configuration file")
+    app.config = () if config is None else (Toml(config, must_exist=True),)
+    status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+    return status
+
+
+def main() -> None:
+    """The `dartblur` command: exit status 0 all done, 1 inputs failed, 2 the call was wrong."""
+    # Sizes are checked by --max-megapixels, which may be set higher than Pillow's own limit.
+    Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    try:
+        status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        sys.exit(2)  # told already
+    except InputError as error:
+        sys.exit(_tell(error, 1))
+    except DartblurError as error:
+        sys.exit(_tell(error, 2))
+    except OSError as error:
+        sys.exit(_tell(error, 1))
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tell(error: Exception, status: int) -> int:
+    print(printable(f"dartblur: {error}"), file=sys.stderr)
+    return status

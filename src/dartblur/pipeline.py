@@ -1,0 +1,107 @@
+"""From a clear picture to a safe one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from dartblur import boxes as boxlib
+from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
+from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
+from dartblur.detectors import Detector, make_detector
+from dartblur.errors import UsageError
+from dartblur.faces import Faces
+
+# Measured (docs/detectors.md): it makes the detectors' boxes cover what labels call a face.
+DEFAULT_MARGIN = 0.1
+MAX_MARGIN = 10.0
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Finds every face and hides it; the object to keep for many pictures, by any thread.
+
+    margin: how far each detected box is grown on every side, as a share of its width and height.
+    """
+
+    detector: Detector
+    anonymizer: Anonymizer
+    margin: float = DEFAULT_MARGIN
+
+    def __call__(self, image: Image) -> Image:
+        """A new picture with every face hidden; (H, W, 3) uint8 RGB both."""
+        return self.anonymizer(image, self.faces(image))
+
+    def faces(self, image: Image) -> Faces:
+        """The boxes to hide in a picture: the detected ones, grown by the margin and clipped to it.
+
+        Raises:
+            ValueError: image is not (H, W, 3) uint8.
+        """
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"image must have shape (H, W, 3), not {np.shape(image)}")
+        if image.dtype != np.uint8:
+            raise ValueError(f"image must be uint8 in 0..255, not {image.dtype}")
+        [faces] = self.detector([image])
+        return grown(faces, self.margin, *image.shape[:2])
+
+
+def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:
+    """The faces in boxes grown by `margin` and clipped to the picture; those outside it go."""
+    boxes = boxlib.clip(boxlib.grow(faces.boxes, margin), height, width)
+    return faces.with_boxes(boxes)[boxlib.area(boxes) > 0]
+
+
+def make_pipeline(
+    method: str = DEFAULT_METHOD,
+    detector: str = DEFAULT_DETECTOR,
+    *,
+    settings: MethodSettings | None = None,
+    threshold: float | None = None,
+    margin: float = DEFAULT_MARGIN,
+    threads: int = 0,
+) -> Pipeline:
+    """A pipeline from the names of its parts.
+
+    settings: of the method. threshold: the least score of a face, in [0, 1]; None is the detector's
+    own. threads: that the detector may use for one picture; 0 is one a core.
+
+    Raises:
+        UsageError: a name is unknown or a value out of range.
+    """
+    if not 0 <= margin <= MAX_MARGIN:
+        raise UsageError(f"margin must lie in [0, {MAX_MARGIN:g}], not {margin}")
+    found = make_detector(detector, threshold, threads or cores())
+    return Pipeline(found, make_anonymizer(method, settings), margin)
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def anonymize(
+    image: Image, method: str = DEFAULT_METHOD, detector: str = DEFAULT_DETECTOR
+) -> Image:
+    """A new picture with every face hidden.
+
+    image: (H, W, 3) uint8 RGB, upright; left alone, and so is every pixel outside the faces' boxes.
+
+    Example:
+        >>> safe = dartblur.anonymize(image)
+
+    Raises:
+        UsageError: a name is unknown. ValueError: image is of another kind.
+    """
+    return _pipeline(method, detector)(image)
+
+
+# Loading a network takes longer than most pictures do.
+@lru_cache(maxsize=4)
+def _pipeline(method: str, detector: str) -> Pipeline:
+    return make_pipeline(method, detector)
