@@ -1,0 +1,56 @@
+"""Pictures for tests, and what they should have become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dartblur.faces import Faces
+
+Array = np.ndarray
+
+
+def textured(height: int, width: int, seed: int = 0) -> Array:
+    """A (height, width, 3) uint8 picture with detail of every size, so that any cover shows."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(-60, 61, (height, width, 3))
+    y, x = np.mgrid[:height, :width]
+    waves = np.stack([np.sin(x / 5.0), np.cos(y / 7.0), np.sin((x + y) / 11.0)], axis=2)
+    return np.clip(128 + 60 * waves + noise, 0, 255).astype(np.uint8)
+
+
+def smooth(height: int, width: int) -> Array:
+    """A (height, width, 3) uint8 picture that lossy formats keep well, different in each corner."""
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    red, green = 255 * x / max(width - 1, 1), 255 * y / max(height - 1, 1)
+    return np.stack([red, green, np.full_like(red, 40)], axis=2).round().astype(np.uint8)
+
+
+def middle(height: int, width: int) -> Faces:
+    """One face in the middle third of a picture."""
+    return Faces(np.array([[width // 3, height // 3, 2 * width // 3, 2 * height // 3]]))
+
+
+class MiddleDetector:
+    """Finds one face in the middle of every picture; stands in where finding is not the point."""
+
+    def __call__(self, images: list[Array]) -> list[Faces]:
+        return [middle(*image.shape[:2]) for image in images]
+
+
+def tree(folder: Path) -> list[str]:
+    """All files below a folder but the ledger's, with forward slashes, in order."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir() and ".dartblur" not in path.parts
+    )
+
+
+def assert_is_hidden(clear: Array, safe: Array) -> None:
+    """The middle of `safe` is the black block, and the rest is `clear`."""
+    [(x1, y1, x2, y2)] = middle(*clear.shape[:2]).boxes.astype(int)
+    expected = clear.copy()
+    expected[y1:y2, x1:x2] = 0
+    np.testing.assert_array_equal(safe, expected)
