@@ -54,15 +54,17 @@ def read_coco(path: Path) -> dict[str, PictureBoxes]:
     """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BoxesError(f"{path}: cannot be read as JSON: {error}") from error
     try:
         images = {image["id"]: image for image in content["images"]}
-        annotations = content["annotations"]
+        listed, annotations = len(content["images"]), list(content["annotations"])
     except (KeyError, TypeError) as error:
         raise BoxesError(
             f"{path}: not COCO JSON: it needs 'images' (with ids) and 'annotations'"
         ) from error
+    if len(images) < listed:
+        raise BoxesError(f"{path}: two images have the same id; give each its own")
     boxes: dict[Any, list[list[float]]] = {key: [] for key in images}
     scores: dict[Any, list[float]] = {key: [] for key in images}
     for number, annotation in enumerate(annotations):
@@ -98,18 +100,22 @@ def _picture(
 ) -> PictureBoxes:
     name = image["file_name"]
     size = None
-    if "height" in image and "width" in image:
-        size = (int(image["height"]), int(image["width"]))
     try:
-        faces = Faces(np.array(boxes, np.float32), np.array(scores, np.float32))
-    except ValueError as error:
-        raise BoxesError(f"{path}: boxes of {name}: {error}") from error
+        if "height" in image and "width" in image:
+            size = (int(image["height"]), int(image["width"]))
+        # Too large a number becomes infinite, which Faces refuses by name.
+        with np.errstate(over="ignore"):
+            faces = Faces(np.array(boxes, np.float32), np.array(scores, np.float32))
+    except (TypeError, ValueError) as error:
+        raise BoxesError(f"{path}: size or boxes of {name}: {error}") from error
     return PictureBoxes(name, size, faces)
 
 
 def _image(number: int, picture: PictureBoxes) -> dict[str, Any]:
-    height, width = picture.size or (0, 0)
-    return {"id": number, "file_name": picture.file, "width": width, "height": height}
+    named = {"id": number, "file_name": picture.file}
+    if picture.size is None:
+        return named
+    return {**named, "width": picture.size[1], "height": picture.size[0]}
 
 
 def _annotations(pictures: Iterable[PictureBoxes]) -> Iterator[dict[str, Any]]:
