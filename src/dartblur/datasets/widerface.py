@@ -25,7 +25,9 @@ def read(root: Path, split: str) -> Iterator[Sample]:
     try:
         lines = labels.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise BoxesError(f"{labels}: cannot be read ({error.strerror}); expected WIDER FACE labels") from error
+        raise BoxesError(
+            f"{labels}: cannot be read ({error.strerror}); expected WIDER FACE labels"
+        ) from error
     at = 0
     while at < len(lines):
         if not lines[at].strip():
@@ -38,10 +40,14 @@ def read(root: Path, split: str) -> Iterator[Sample]:
         if count == 0 and rows and _is_name(rows[0]):
             rows = []
         if len(rows) < count:
-            raise BoxesError(f"{labels}:{at + 2}: {count} boxes announced, {len(rows)} left; restore the file")
+            raise BoxesError(
+                f"{labels}:{at + 2}: {count} boxes announced, {len(rows)} left; restore the file"
+            )
         faces = _faces(rows[:count], labels, at + 3)
         if not image.is_file():
-            raise BoxesError(f"{image}: named in {labels}:{at + 1} but not there; restore it or drop its lines")
+            raise BoxesError(
+                f"{image}: named in {labels}:{at + 1} but not there; restore it or drop its lines"
+            )
         yield Sample(image, faces)
         at += 2 + len(rows)
 
@@ -54,9 +60,13 @@ def _count(lines: list[str], at: int, labels: Path) -> int:
     try:
         count = int(lines[at])
     except (IndexError, ValueError):
-        raise BoxesError(f"{labels}:{at + 1}: expected the number of boxes of {lines[at - 1]!r}") from None
+        raise BoxesError(
+            f"{labels}:{at + 1}: expected the number of boxes of {lines[at - 1]!r}"
+        ) from None
     if count < 0:
-        raise BoxesError(f"{labels}:{at + 1}: the number of boxes is {count}; it cannot be negative")
+        raise BoxesError(
+            f"{labels}:{at + 1}: the number of boxes is {count}; it cannot be negative"
+        )
     return count
 
 
@@ -70,7 +80,9 @@ def _faces(rows: list[str], labels: Path, first_line: int) -> Faces:
         except ValueError:
             values = []
         if not 4 <= len(values) <= _COLUMNS or not np.isfinite(values).all():
-            raise BoxesError(f"{labels}:{first_line + i}: expected x y w h and up to six flags, not {row!r}")
+            raise BoxesError(
+                f"{labels}:{first_line + i}: expected x y w h and up to six flags, not {row!r}"
+            )
         table[i, : len(values)] = values
     left_top, sides = table[:, :2], np.maximum(table[:, 2:4], 0)
     ignore = (table[:, _INVALID] > 0) | (sides <= 0).any(axis=1)

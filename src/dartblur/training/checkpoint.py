@@ -1,0 +1,96 @@
+"""One file that holds a whole training."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dartblur import toml
+from dartblur.errors import TrainingError
+from dartblur.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from dartblur.training.fit import Training
+
+NAME = "checkpoint.pt"
+_FREE = ("run.save_minutes", "run.sheet_rounds", "run.threads", "data.workers", "run.device")
+
+
+def save(training: Training, config: TrainingConfig, out: Path) -> None:
+    """Writes the checkpoint of a run beside the old one and then over it.
+
+    Raises:
+        TrainingError: it cannot be written, for want of space for example; the old one is kept.
+    """
+    path, partial = out / NAME, out / (NAME + ".part")
+    content = {
+        "config": dataclasses.asdict(config),
+        "round": training.round,
+        "generator": training.generator.state_dict(),
+        "average": training.average.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+        "pool": training.pool.state_dict(),
+    }
+    try:
+        with partial.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path}: the checkpoint of round {training.round} cannot be written ({error}); "
+            "make room and resume: an earlier checkpoint is kept if there was one"
+        ) from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint.
+
+    Raises:
+        TrainingError: there is none, or it is damaged.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise TrainingError(
+            f"{path}: no checkpoint to resume from; train without resuming"
+        ) from error
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"{path}: the checkpoint is damaged ({error}); start afresh") from error
+    return content
+
+
+def restore(training: Training, config: TrainingConfig, out: Path) -> None:
+    """Takes up the run in `out` where it was saved.
+
+    Raises:
+        TrainingError: as for `read`, or the checkpoint is of another configuration.
+    """
+    path = out / NAME
+    content = read(path)
+    held = toml.build(TrainingConfig, listed(content["config"]), str(path))
+    differing = [name for name in toml.differing(held, config) if name not in _FREE]
+    if differing:
+        raise TrainingError(
+            f"{path}: made with another configuration; differing: {', '.join(differing)}; "
+            "resume with the same file or give another folder"
+        )
+    training.round = content["round"]
+    training.generator.load_state_dict(content["generator"])
+    training.average.load_state_dict(content["average"])
+    training.optimizer.load_state_dict(content["optimizer"])
+    training.pool.load_state_dict(content["pool"])
+
+
+def listed(value: Any) -> Any:
+    """Tuples as TOML gives them."""
+    if isinstance(value, dict):
+        return {k: listed(v) for k, v in value.items()}
+    return list(value) if isinstance(value, tuple) else value

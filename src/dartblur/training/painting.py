@@ -1,0 +1,71 @@
+"""A batch for the generator, and g(x, b) made from it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dartblur.losses.multibox import Targets
+
+
+class Batch(NamedTuple):
+    """B crops with N face windows; P pixels lie in a face."""
+
+    clear: Tensor  # (B, 3, H, W) float, 0 to 255
+    blurred: Tensor  # (B, 3, H, W) float, 0 to 255
+    windows: Tensor  # (N, 3, S, S) float, 0 to 255
+    log_size: Tensor  # (N,) float
+    pixel: Tensor  # (P,) int64: index of a face pixel among B · H · W
+    owner: Tensor  # (P,) int64: the window that paints it
+    place: Tensor  # (P, 2) float: x, y in that window, in cells
+    labels: Targets
+    found: Targets
+    names: tuple[str, ...]
+
+
+class Painted(NamedTuple):
+    """What a generator made of a batch."""
+
+    image: Tensor  # (B, 3, H, W) float: g(x, b)
+    change: Tensor  # (P, 3) float: g(x, b) − h(x, b) in the face pixels
+
+
+def paint(generator: nn.Module, batch: Batch) -> Painted:
+    """g(x, b) = h(x, b) + the window generator's change, inside the boxes alone."""
+    changes = generator(batch.windows, batch.log_size)
+    return compose(batch, sample(changes, batch.owner, batch.place))
+
+
+def paint_whole(generator: nn.Module, batch: Batch) -> Painted:
+    """g(x, b) = x ⊙ (1 − b) + g~(h(x, b), b) ⊙ b with a full-frame generator."""
+    inside = torch.zeros_like(batch.blurred[:, :1]).flatten()
+    inside = inside.index_fill(0, batch.pixel, 1).view_as(batch.blurred[:, :1])
+    whole = generator(batch.blurred, inside)  # (B, 3, H, W), 0 to 255
+    values = whole.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
+    blurred = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
+    return compose(batch, values - blurred)
+
+
+def compose(batch: Batch, change: Tensor) -> Painted:
+    """Adds a change, (P, 1 or 3), to the face pixels and keeps them within 0 to 255."""
+    b, _, h, w = batch.blurred.shape
+    flat = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)
+    values = (flat[batch.pixel] + change).clamp(0, 255)
+    image = flat.index_copy(0, batch.pixel, values)
+    return Painted(image.view(b, h, w, 3).permute(0, 3, 1, 2), change.expand(-1, 3))
+
+
+def sample(changes: Tensor, owner: Tensor, place: Tensor) -> Tensor:
+    """Bilinear values of windows (N, C, S, S) at P places, clamped to the edge: (P, C)."""
+    _, channels, side, _ = changes.shape
+    place = place.clamp(0, side - 1)
+    low = place.floor().long().clamp(max=side - 2)
+    part = place - low
+    flat = changes.permute(0, 2, 3, 1).reshape(-1, channels)
+    corner = (owner * side + low[:, 1]) * side + low[:, 0]
+    x, y = part[:, :1], part[:, 1:]
+    top = flat[corner] * (1 - x) + flat[corner + 1] * x
+    bottom = flat[corner + side] * (1 - x) + flat[corner + side + 1] * x
+    return top * (1 - y) + bottom * y

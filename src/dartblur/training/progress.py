@@ -1,0 +1,68 @@
+"""What a training tells while it runs: a progress bar and a CSV log."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dartblur.errors import TrainingError
+
+
+class Report:
+    """Progress bar with losses and time left, and `log.csv` with one line a round."""
+
+    def __init__(self, out: Path, rounds: int, done: int, shown: bool) -> None:
+        self._file = out / "log.csv"
+        self._shown = shown
+        self._started = time.monotonic()
+        columns = (
+            TextColumn("round"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[losses]}"),
+        )
+        self._bar = Progress(*columns, disable=not shown)
+        self._task = self._bar.add_task("", total=rounds, completed=done, losses="")
+        self._means: dict[str, float] = {}
+        self._bar.start()
+        if shown:
+            self._keep_until(done)
+
+    def __call__(self, done: int, losses: dict[str, float]) -> None:
+        """Tells of one round."""
+        if not self._shown:
+            return
+        for name, value in losses.items():
+            self._means[name] = 0.95 * self._means.get(name, value) + 0.05 * value
+        text = " ".join(f"{name} {value:.3f}" for name, value in self._means.items())
+        self._bar.update(self._task, completed=done, losses=text)
+        row = {"round": done, "seconds": round(time.monotonic() - self._started, 2), **losses}
+        try:
+            new = not self._file.exists()
+            with self._file.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, fieldnames=list(row))
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise TrainingError(
+                f"{self._file}: cannot be written ({error.strerror}); make room"
+            ) from error
+
+    def close(self) -> None:
+        """Ends the progress bar."""
+        self._bar.stop()
+
+    def _keep_until(self, done: int) -> None:
+        """Drops the rounds after the checkpoint: they are done again."""
+        if not self._file.exists():
+            return
+        lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= done]
+        self._file.write_text("".join([*lines[:1], *kept]) if kept else "", encoding="utf-8")
+        if not kept:
+            self._file.unlink()

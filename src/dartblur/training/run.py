@@ -1,0 +1,142 @@
+"""A training from its files: configuration, data set, folder of the run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from torch import nn
+
+from dartblur import toml
+from dartblur.datasets import READERS
+from dartblur.datasets.crops import Picture, Place, cut, load, with_found
+from dartblur.detection import detect, to_tensor
+from dartblur.errors import TrainingError
+from dartblur.nets import retinaface_weights
+from dartblur.nets.retinaface import RetinaFace
+from dartblur.nets.window import WindowGenerator
+from dartblur.training import checkpoint
+from dartblur.training.adversaries import Pool
+from dartblur.training.config import Generator, Start, TrainingConfig
+from dartblur.training.fit import Painter, Training, fit
+from dartblur.training.painting import paint
+
+
+def train(config: Path, data: Path, out: Path, resume: bool = False) -> None:
+    """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
+
+    config: TOML file of a `TrainingConfig`. out: gets checkpoint.pt, log.csv and sheets/.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        InputError: data, weights or checkpoint are wrong, or the training had to stop.
+    """
+    settings = toml.read(TrainingConfig, config)
+    if settings.run.threads:
+        torch.set_num_threads(settings.run.threads)
+    torch.manual_seed(settings.run.seed)
+    fabric = Fabric(
+        accelerator=settings.run.device,
+        precision=settings.run.precision,
+        devices="auto" if settings.run.device != "cpu" else 1,
+    )  # type: ignore[arg-type]
+    fabric.launch()
+    _prepare(out, resume)
+    reference, backbone = starting_values(settings.start)
+    reference = fabric.to_device(reference)
+    pictures = training_pictures(data, settings, reference)
+    training, painter = fresh(settings, reference, backbone, fabric)
+    if resume:
+        checkpoint.restore(training, settings, out)
+    fit(training, painter, reference, pictures, settings, out, fabric)
+
+
+def fresh(
+    settings: TrainingConfig, reference: RetinaFace, backbone: RetinaFace, fabric: Fabric
+) -> tuple[Training, Painter]:
+    """A training at round 0, and the way its generator paints."""
+    torch.manual_seed(settings.run.seed)
+    generator, painter = make_generator(settings.generator)
+    generator = fabric.to_device(generator)
+    optimizer = torch.optim.Adam(
+        generator.parameters(), lr=settings.generator.rate, betas=settings.generator.betas
+    )
+    values = {name: v.to(fabric.device) for name, v in backbone.state_dict().items()}
+    pool = Pool(settings.adversaries, reference.state_dict(), values, settings.run.seed)
+    average = copy.deepcopy(generator).requires_grad_(False)
+    return Training(generator, average, optimizer, pool), painter
+
+
+def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
+    """The generator of the settings, and the way it paints."""
+    net = WindowGenerator(settings.size, int(settings.width), settings.channels, settings.limit)
+    return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
+
+
+def starting_values(start: Start) -> tuple[RetinaFace, RetinaFace]:
+    """f, frozen and in evaluation mode, and an untrained detector on the backbone."""
+    reference = retinaface_weights.load(Path(start.reference))
+    reference.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    backbone = RetinaFace()
+    retinaface_weights.load_backbone(backbone, Path(start.backbone))
+    return reference, backbone
+
+
+def training_pictures(
+    data: Path, settings: TrainingConfig, reference: RetinaFace
+) -> Sequence[Picture]:
+    """The pictures of split "train" with a face, f's detections in them; not those held out.
+
+    Raises:
+        TrainingError: there is no picture with a face.
+    """
+    samples = (
+        s
+        for i, s in enumerate(READERS["widerface"](data, "train"))
+        if not settings.data.holdout or i % settings.data.holdout
+    )
+    limit = int(settings.data.memory_gb * 2**30)
+    pictures = list(
+        found_in(
+            load(samples, settings.data.image_size, limit), reference, settings.data.image_size
+        )
+    )
+    with_faces = [p for p in pictures if len(p.faces)]
+    if not with_faces:
+        raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
+    return with_faces
+
+
+def found_in(
+    pictures: Iterator[Picture], reference: RetinaFace, side: int, size: int = 8
+) -> Iterator[Picture]:
+    """Pictures with what the reference detector finds in them on a canvas of `side`²."""
+    held: list[Picture] = []
+    for picture in pictures:
+        held.append(picture)
+        if len(held) == size:
+            yield from _found(held, reference, side)
+            held = []
+    if held:
+        yield from _found(held, reference, side)
+
+
+def _found(pictures: list[Picture], reference: RetinaFace, side: int) -> Iterator[Picture]:
+    images = to_tensor([cut(p.image, Place(0, 0, side)) for p in pictures])
+    found = detect(reference, images.to(reference.mean.device), threshold=0.5)
+    for picture, faces in zip(pictures, found, strict=True):
+        yield with_found(picture, faces)
+
+
+def _prepare(out: Path, resume: bool) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"{out}: cannot be made a folder ({error.strerror}); give another"
+        ) from error
+    if not resume and (out / checkpoint.NAME).exists():
+        raise TrainingError(f"{out}: holds a training already; resume it or give another folder")

@@ -1,0 +1,146 @@
+"""The objectives of Algorithm 1 on one batch: small and pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from dartblur.losses.multibox import Matched, MultiBox
+from dartblur.losses.review import review_loss
+from dartblur.nets.anchors import anchors
+from dartblur.nets.retinaface import Raw, RetinaFace
+from dartblur.second_order import AdamState, Parameters, adam_step, gradients_of, sgd_step
+from dartblur.training.config import Inner, Objectives
+from dartblur.training.painting import Batch, Painted
+
+Losses = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What the generator is judged by: f (frozen), and f_g with the moments of its Adam."""
+
+    reference: RetinaFace
+    adversary: RetinaFace
+    moments: AdamState
+
+
+def objectives(
+    painted: Painted, batch: Batch, judges: Judges, weights: Objectives, inner: Inner
+) -> Losses:
+    """Every objective that has a weight, unweighted, by name."""
+    loss = MultiBox()
+    priors = anchors(*batch.clear.shape[-2:]).to(batch.clear.device)
+    found = loss.match(priors, batch.found)
+    losses: Losses = {}
+    if weights.review:
+        losses["review"] = review_loss(painted.change, weights.margin)
+    losses |= _by_reference(painted, batch, judges.reference, weights, _against(loss, found))
+    if weights.posthoc or weights.cycle or weights.match:
+        labels = loss.match(priors, batch.labels)
+        losses |= _by_adversary(
+            painted, batch, judges, weights, inner, (_against(loss, found), _against(loss, labels))
+        )
+    return losses
+
+
+def total(losses: Losses, weights: Objectives) -> Tensor:
+    """The weighted sum."""
+    return torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
+
+
+def _against(loss: MultiBox, matched: Matched) -> Callable[[Raw], Tensor]:
+    return lambda raw: loss(raw.logits, raw.offsets, matched)
+
+
+def _by_reference(
+    painted: Painted,
+    batch: Batch,
+    f: RetinaFace,
+    weights: Objectives,
+    as_found: Callable[[Raw], Tensor],
+) -> Losses:
+    if not (weights.operational or weights.feature):
+        return {}
+    pyramid = f.pyramid(painted.image)
+    losses = {"operational": as_found(f.heads(pyramid))} if weights.operational else {}
+    if weights.feature:
+        with torch.no_grad():
+            wanted = f.pyramid(batch.clear)
+        parts = [
+            F.mse_loss(seen, want) / want.square().mean().clamp(min=1e-6)
+            for seen, want in zip(pyramid, wanted, strict=True)
+        ]
+        losses["feature"] = torch.stack(parts).sum()
+    return losses
+
+
+def _by_adversary(
+    painted: Painted,
+    batch: Batch,
+    judges: Judges,
+    weights: Objectives,
+    inner: Inner,
+    against: tuple[Callable[[Raw], Tensor], Callable[[Raw], Tensor]],
+) -> Losses:
+    """Post-hoc, cycle and gradient matching share the pass of f_g over g(x, b).
+
+    f_g is in evaluation mode, so that its BatchNorm statistics are left alone.
+    """
+    net = judges.adversary.eval()
+    as_found, as_labelled = against
+    parameters = dict(net.named_parameters())
+    raw: Raw = functional_call(net, parameters, (painted.image,))
+    losses: Losses = {}
+    if weights.posthoc:
+        losses["posthoc"] = as_found(raw)
+    if not (weights.cycle or weights.match):
+        return losses
+    gradients = gradients_of(as_labelled(raw), parameters)
+    if weights.match:
+        losses["match"] = mismatch(gradients, _clear_gradients(net, batch, as_labelled))
+    if weights.cycle:
+        stepped = _step(parameters, gradients, judges.moments, inner)
+        for _ in range(inner.steps - 1):
+            again: Raw = functional_call(net, stepped, (painted.image,))
+            stepped = _step(
+                stepped, gradients_of(as_labelled(again), stepped), judges.moments, inner
+            )
+        if weights.first_order:
+            stepped = {name: value.detach() for name, value in stepped.items()}
+        losses["cycle"] = as_found(functional_call(net, stepped, (batch.clear,)))
+    return losses
+
+
+def mismatch(made: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
+    """1 − cosine between two sets of gradients, tensor by tensor, mean over those not zero."""
+    parts = []
+    for name, gradient in made.items():
+        if wanted[name].abs().sum() > 0:
+            parts.append(
+                1 - F.cosine_similarity(gradient.flatten(), wanted[name].flatten(), 0, 1e-6)
+            )
+    return torch.stack(parts).mean()
+
+
+def _clear_gradients(net: RetinaFace, batch: Batch, loss: Callable[[Raw], Tensor]) -> Parameters:
+    parameters = dict(net.named_parameters())
+    value = loss(net(batch.clear))
+    found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(p) if grad is None else grad
+        for (name, p), grad in zip(parameters.items(), found, strict=True)
+    }
+
+
+def _step(
+    parameters: Parameters, gradients: Parameters, moments: AdamState, inner: Inner
+) -> Parameters:
+    if inner.kind == "sgd":
+        return sgd_step(parameters, gradients, inner.rate)
+    return adam_step(parameters, gradients, moments, inner.rate, inner.betas)
