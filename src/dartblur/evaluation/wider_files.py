@@ -1,9 +1,10 @@
-"""WIDER FACE's own files: predictions in text, ground truth of the validation set in MATLAB files."""
+"""WIDER FACE's own files: predictions in text, the ground truth in MATLAB files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,8 +58,8 @@ def read_ground_truth(folder: Path) -> list[WiderPicture]:
                 pictures.append(WiderPicture(str(event[0]), str(name[0]), table, tuple(kept)))
     except (IndexError, TypeError, ValueError) as error:
         raise BoxesError(
-            f"{folder}: the four .mat files do not fit each other or the official layout ({error}); "
-            "take all four from one copy of WIDER FACE's evaluation tools"
+            f"{folder}: the four .mat files do not fit each other, or not the official layout "
+            f"({error}); take all four from one copy of WIDER FACE's evaluation tools"
         ) from error
     return pictures
 
@@ -93,12 +94,16 @@ def read_predictions(
         except OSError as error:
             raise BoxesError(f"{path}: cannot be read ({error.strerror})") from error
         else:
-            tables.append(parse_predictions(content, path, picture.name))
+            # One face of the official list is -2 pixels wide; a perfect prediction of it is too.
+            least = min(0.0, picture.boxes[:, 2:].min(initial=0))
+            tables.append(parse_predictions(content, path, picture.name, least))
     return tables, missing
 
 
-def parse_predictions(content: bytes, path: Path, name: str) -> Table:
+def parse_predictions(content: bytes, path: Path, name: str, least: float = 0) -> Table:
     """One file: the picture's name, the count, and a line `x y w h score` for each detection.
+
+    least: w and h may not be under it.
 
     Raises:
         BoxesError: with file and line, where it is anything else.
@@ -115,15 +120,15 @@ def parse_predictions(content: bytes, path: Path, name: str) -> Table:
         at = min(len(lines), count + 2) + 1
         _wrong(path, at, f"{count} detections announced in line 2, {len(lines) - 2} there")
     rows = [line.split() for line in lines[2:]]
+    if any(len(row) != _VALUES for row in rows):
+        _find_wrong(rows, path, _is_row)
     try:
-        if any(len(row) != _VALUES for row in rows):
-            raise ValueError
         flat = np.fromiter(map(float, chain.from_iterable(rows)), np.float64, _VALUES * count)
-    except (ValueError, OverflowError):
+    except ValueError:
         _find_wrong(rows, path, _is_row)
     table = flat.reshape(-1, _VALUES)
-    if not np.isfinite(table).all() or (table[:, 2:4] < 0).any():
-        _find_wrong(rows, path, _is_detection)
+    if not np.isfinite(table).all() or (table[:, 2:4] < least).any():
+        _find_wrong(rows, path, partial(_is_detection, least=least))
     return table
 
 
@@ -149,9 +154,9 @@ def _is_row(row: list[str]) -> bool:
         return False
 
 
-def _is_detection(row: list[str]) -> bool:
+def _is_detection(row: list[str], least: float) -> bool:
     values = [float(v) for v in row]
-    return bool(np.isfinite(values).all()) and values[2] >= 0 and values[3] >= 0
+    return bool(np.isfinite(values).all()) and min(values[2:4]) >= least
 
 
 def _find_wrong(rows: list[list[str]], path: Path, right: Callable[[list[str]], bool]) -> NoReturn:
@@ -189,7 +194,7 @@ def _refuse_unknown(folder: Path, expected: set[str], events: set[str]) -> None:
 
 def _indices(values: Any, faces: int, path: Path) -> npt.NDArray[np.intp]:
     indices: npt.NDArray[np.intp] = np.asarray(values, np.intp).ravel() - 1
-    if len(indices) and not (0 <= indices.min() and indices.max() < faces):
+    if len(indices) and not (indices.min() >= 0 and indices.max() < faces):
         raise BoxesError(f"{path}: counts face {indices.max() + 1} of a picture with {faces} faces")
     return indices
 

@@ -109,7 +109,7 @@ def evaluate(
 
 def _score_range(tables: Sequence[Table]) -> tuple[float, float]:
     scores = [t[:, 4] for t in tables if len(t)]
-    # The official bounds start at 1 and 0, so that scores beyond 0..1 stretch them and others may not.
+    # The official bounds start at 1 and 0: scores that are all above 1 or below 0 keep that end.
     lowest = min([1.0, *(float(s.min()) for s in scores)])
     highest = max([0.0, *(float(s.max()) for s in scores)])
     return lowest, highest - lowest
