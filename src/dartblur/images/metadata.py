@@ -18,18 +18,33 @@ from dartblur.images.picture import Metadata
 ORIENTATION = ExifTags.Base.Orientation.value
 _EXIF_IFD = ExifTags.IFD.Exif.value
 _GPS_IFD = ExifTags.IFD.GPSInfo.value
-# Private data, which often holds a preview, and pointers to further pictures.
-_DROPPED_BASE = (
-    ExifTags.Base.MakerNote.value,
-    ExifTags.Base.SubIFDs.value,
-    ExifTags.Base.JpegIFOffset.value,
-    ExifTags.Base.JpegIFByteCount.value,
-    ExifTags.Base.StripOffsets.value,
-    ExifTags.Base.StripByteCounts.value,
-    ExifTags.Base.XMLPacket.value,
-    ExifTags.Base.ImageResources.value,
-    ExifTags.Base.InterColorProfile.value,
-    ExifTags.Base.IPTCNAA.value,
+# Private data, which often holds a preview.
+_MAKER_NOTE = ExifTags.Base.MakerNote.value
+# What people and cameras say. The rest of the first directory says how a file lays out its samples,
+# points to further pictures, or is private data that may be one.
+_KEPT_BASE = frozenset(
+    {
+        ExifTags.Base.DocumentName.value,
+        ExifTags.Base.ImageDescription.value,
+        ExifTags.Base.Make.value,
+        ExifTags.Base.Model.value,
+        ExifTags.Base.XResolution.value,
+        ExifTags.Base.YResolution.value,
+        ExifTags.Base.ResolutionUnit.value,
+        ExifTags.Base.PageName.value,
+        ExifTags.Base.Software.value,
+        ExifTags.Base.DateTime.value,
+        ExifTags.Base.Artist.value,
+        ExifTags.Base.HostComputer.value,
+        ExifTags.Base.Copyright.value,
+        ExifTags.Base.Rating.value,
+        ExifTags.Base.RatingPercent.value,
+        ExifTags.Base.XPTitle.value,
+        ExifTags.Base.XPComment.value,
+        ExifTags.Base.XPAuthor.value,
+        ExifTags.Base.XPKeywords.value,
+        ExifTags.Base.XPSubject.value,
+    }
 )
 _COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _IPTC_RESOURCE = 0x0404
@@ -69,10 +84,10 @@ def _kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
     source = image.getexif()
     kept = Pillow.Exif()
     for tag, value in source.items():
-        if tag not in (*_DROPPED_BASE, ORIENTATION, _EXIF_IFD, _GPS_IFD) and tag < 0xC000:
+        if tag in _KEPT_BASE:
             kept[tag] = value
     for pointer in (_EXIF_IFD, _GPS_IFD):
-        directory = {t: v for t, v in source.get_ifd(pointer).items() if t not in _DROPPED_BASE}
+        directory = {t: v for t, v in source.get_ifd(pointer).items() if t != _MAKER_NOTE}
         if pointer == _EXIF_IFD and directory:
             directory[ExifTags.Base.ExifImageHeight.value] = size[0]
             directory[ExifTags.Base.ExifImageWidth.value] = size[1]

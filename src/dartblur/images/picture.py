@@ -103,7 +103,7 @@ def _from_rgb(pixels: Image, picture: Picture) -> Samples:
     mode = picture.mode
     if mode == "P":
         assert picture.palette is not None
-        return _nearest(pixels, picture.palette)
+        return _nearest(pixels, picture.palette, picture.encoding.options.get("transparency"))
     colour: npt.NDArray[Any] = pixels
     if mode in ("L", "LA"):
         colour = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2GRAY)[0][:, None]
@@ -114,12 +114,14 @@ def _from_rgb(pixels: Image, picture: Picture) -> Samples:
     return np.asarray(colour[:, 0] if mode == "L" else colour)
 
 
-def _nearest(pixels: Image, palette: Image) -> Image:
-    """Indices (N,) of the palette's nearest colours."""
+def _nearest(pixels: Image, palette: Image, transparent: int | None = None) -> Image:
+    """Indices (N,) of the palette's nearest colours, but never the transparent one's."""
     colours, back = np.unique(pixels, axis=0, return_inverse=True)
     index = np.empty(len(colours), np.uint8)
     for start in range(0, len(colours), 4096):
         part = colours[start : start + 4096].astype(np.int32)
         distance = ((part[:, None] - palette[None].astype(np.int32)) ** 2).sum(2)
+        if transparent is not None:
+            distance[:, transparent] = np.iinfo(np.int32).max
         index[start : start + 4096] = distance.argmin(1)
     return index[back.reshape(-1)]

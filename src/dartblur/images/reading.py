@@ -75,8 +75,10 @@ def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
             )
         _refuse_several(path, image)
         samples, mode, palette = _samples(path, image, data)
-        # After loading: HEIF and AVIF turn the picture themselves and then say so.
-        orientation = orientation_of(image)
+        # After loading: HEIF, AVIF and 8-bit TIFF are turned by their decoders, which then say so.
+        # OpenCV's turns a 16-bit TIFF too, but Pillow is not told.
+        turned = image.format == "TIFF" and samples.dtype == np.uint16 and samples.ndim == 3
+        orientation = 1 if turned else orientation_of(image)
         samples = _upright(samples, orientation)
         height, width = samples.shape[:2]
         encoding = _encoding(image, data, turned=orientation > 4)
@@ -100,23 +102,32 @@ def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str
     if image.mode.startswith("I;16"):
         image.load()
         return np.array(image).astype(np.uint16), "L", None
-    if image.mode == "P" and image.format == "GIF" and "transparency" not in image.info:
-        image.load()
-        colours = np.frombuffer(image.im.getpalette("RGB", "RGB"), np.uint8).reshape(-1, 3)
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(colours)] = colours
-        # Unused entries repeat the first colour, so that none is chosen that the file lacks.
-        palette[len(colours) :] = colours[0]
-        return np.array(image), "P", palette
+    if image.format == "GIF" and image.mode in ("P", "L"):
+        return _indexed_samples(image)
     mode = _MODES.get(image.mode, image.mode)
     if image.mode == "P":
-        mode = "RGBA" if "transparency" in image.info else "RGB"
+        mode = "RGB"
+    if "transparency" in image.info and mode in ("L", "RGB"):
+        mode = "LA" if mode == "L" else "RGBA"
     if mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
         raise PictureError(f"{path}: pictures of kind {image.mode!r} are not supported")
     image.load()
     if image.mode != mode:
         image = image.convert(mode)
     return np.array(image), mode, None
+
+
+def _indexed_samples(image: Pillow.Image) -> tuple[Samples, str, Image]:
+    """A GIF's own indices: going through colours would choose its palette anew."""
+    image.load()
+    if image.mode == "L":
+        return np.array(image), "P", np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours = np.frombuffer(image.im.getpalette("RGB", "RGB"), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(colours)] = colours
+    # Unused entries repeat the first colour, so that none is chosen that the file lacks.
+    palette[len(colours) :] = colours[0]
+    return np.array(image), "P", palette
 
 
 def _has_deep_colour(image: Pillow.Image, data: bytes) -> bool:
@@ -165,6 +176,8 @@ def _encoding(image: Pillow.Image, data: bytes, *, turned: bool) -> Encoding:
             "progressive": bool(image.info.get("progressive")),
         }
         return Encoding("JPEG", False, options)
+    if kind == "GIF" and isinstance(image.info.get("transparency"), int):
+        return Encoding(kind, True, {"transparency": image.info["transparency"]})
     if kind == "WEBP":
         return Encoding(kind, b"VP8L" in data[12:64] or _has_chunk(data, b"VP8L"))
     if kind == "TIFF":
