@@ -1,0 +1,259 @@
+"""Faces followed through time: what a detector missed between two sightings is hidden too.
+
+A small tracker of our own rather than ByteTrack or a Kalman filter: those serve to keep identities
+apart, online. Here identities do not matter, a swapped one costs nothing, but the future is known
+for a while: gaps are filled between two sightings, tracks reach back to before their first one, and
+every cover holds the detection of its own frame. That needs matching by place and size, a bounded
+delay, and no more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from dartblur.boxes import IntArray
+from dartblur.faces import BoolArray, Faces, FloatArray
+
+SMOOTHING = 0.12
+"""Half the width, in seconds, of the window in which boxes are averaged."""
+VELOCITY_SPAN = 0.3
+"""Seconds of sightings that tell how fast a face moves."""
+COASTING = 0.35
+"""Time constant, in seconds, in which an unseen face is taken to come to rest."""
+REACH = 0.7
+"""How far from where it is expected a face may be, in its own sizes; grows with time unseen."""
+SIZE_RATIO = 2.0
+"""How much a face may seem to grow or shrink from one sighting to the next."""
+SPREAD = 0.25
+"""How much wider a cover gets on every side towards the end of the look-around."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What is to be hidden in one frame.
+
+    time: of the frame, in seconds. faces: their covers. tracks: (N,) numbers of their tracks, from
+    1. seen: (N,) True where the detector found the face in this very frame.
+    """
+
+    time: float
+    faces: Faces
+    tracks: IntArray
+    seen: BoolArray
+
+
+@dataclass
+class _Track:
+    """One face: its sightings, in order of time."""
+
+    number: int
+    scene: int
+    born: float
+    times: list[float] = field(default_factory=list)
+    boxes: list[FloatArray] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+    @property
+    def last(self) -> float:
+        return self.times[-1]
+
+    def add(self, time: float, box: FloatArray, score: float) -> None:
+        self.times.append(time)
+        self.boxes.append(box)
+        self.scores.append(score)
+
+    def velocity(self, *, at_end: bool) -> npt.NDArray[np.float64]:
+        """Of the centre, x and y in pixels a second; short spans count less, they mostly jitter."""
+        times = np.array(self.times)
+        edge = times[-1] if at_end else times[0]
+        near = np.flatnonzero(np.abs(times - edge) <= VELOCITY_SPAN)
+        span = times[near[-1]] - times[near[0]]
+        if span <= 0:
+            return np.zeros(2)
+        moved = _centre(self.boxes[near[-1]]) - _centre(self.boxes[near[0]])
+        speed: npt.NDArray[np.float64] = moved / (span + 0.1)
+        return speed
+
+    def expected(self, time: float) -> npt.NDArray[np.float64]:
+        """The box at a time after the last sighting; the face is taken to come to rest."""
+        shift = self.velocity(at_end=True) * _coast(time - self.last)
+        return self.boxes[-1] + np.tile(shift, 2)
+
+    def cover(self, time: float, lookaround: float) -> npt.NDArray[np.float64]:
+        """The box to hide at a time; holds that time's sighting, or the line between two."""
+        if time > self.last or time < self.times[0]:
+            return self._beyond(time, lookaround)
+        times, boxes = np.array(self.times), np.stack(self.boxes).astype(np.float64)
+        near = np.clip(time + SMOOTHING * np.linspace(-1, 1, 7), times[0], times[-1])
+        values = [np.interp(np.append(near, time), times, boxes[:, i]) for i in range(4)]
+        around = np.stack(values, axis=1)
+        smooth, here = around[:-1].mean(axis=0), around[-1]
+        return np.concatenate([np.minimum(smooth, here)[:2], np.maximum(smooth, here)[2:]])
+
+    def _beyond(self, time: float, lookaround: float) -> npt.NDArray[np.float64]:
+        after = time > self.last
+        edge, away = (-1, time - self.last) if after else (0, self.times[0] - time)
+        box = self.boxes[edge].astype(np.float64)
+        shift = self.velocity(at_end=after) * _coast(away) * (1 if after else -1)
+        grown = (box[2:] - box[:2]) * SPREAD * min(1.0, away / lookaround)
+        moved = box + np.tile(shift, 2)
+        return np.concatenate([moved[:2] - grown, moved[2:] + grown])
+
+    def forget(self, before: float) -> None:
+        """Drops sightings that no later frame needs."""
+        while len(self.times) > 2 and self.times[1] < before:
+            del self.times[0], self.boxes[0], self.scores[0]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    time: float
+    scene: int
+
+
+class Tracker:
+    """Takes the detections of one frame after another, and gives covers a bounded time later.
+
+    lookaround: seconds for which a track reaches back before its first sighting and on after its
+        last. bridge: the longest gap between two sightings, in seconds, that is filled. The larger
+        of the two is the delay.
+
+    Raises:
+        ValueError: a negative number of seconds.
+    """
+
+    def __init__(self, lookaround: float = 0.5, bridge: float = 2.0) -> None:
+        if not (lookaround >= 0 and bridge >= 0):
+            raise ValueError(f"lookaround and bridge must be 0 or more: {lookaround}, {bridge}")
+        self._lookaround, self._bridge = lookaround, bridge
+        self._waiting: deque[_Frame] = deque()
+        self._tracks: list[_Track] = []
+        self._scene = 0
+        self._now = -np.inf
+        self.count = 0
+
+    def push(self, time: float, faces: Faces | None, *, cut: bool = False) -> list[Tracked]:
+        """Adds the next frame; returns the frames, in order, that nothing later can change.
+
+        faces: what was detected; None where the detector did not look at this frame. cut: a new
+        scene begins with this frame; no track goes on from before it.
+
+        Raises:
+            ValueError: time does not grow.
+        """
+        if not time > self._now:
+            raise ValueError(f"frames must come in order of time: {time} after {self._now}")
+        self._now = time
+        self._scene += cut
+        self._waiting.append(_Frame(time, self._scene))
+        if faces is not None:
+            self._match(time, faces)
+        delay = max(self._lookaround, self._bridge)
+        settled = []
+        while self._waiting and (
+            self._waiting[0].scene < self._scene or self._waiting[0].time < time - delay
+        ):
+            settled.append(self.oldest())
+        return settled
+
+    @property
+    def waiting(self) -> int:
+        """Frames that are not settled yet."""
+        return len(self._waiting)
+
+    def flush(self) -> list[Tracked]:
+        """All frames that are still waiting; the film is over."""
+        return [self.oldest() for _ in range(len(self._waiting))]
+
+    def oldest(self) -> Tracked:
+        """The oldest waiting frame, by what is known so far: for where no more can be kept."""
+        frame = self._waiting.popleft()
+        rows, scores, numbers, seen = [], [], [], []
+        for track in self._tracks:
+            early, late = track.born - self._lookaround, track.last + self._lookaround
+            if track.scene != frame.scene or not early <= frame.time <= late:
+                continue
+            nearest = int(np.argmin(np.abs(np.array(track.times) - frame.time)))
+            rows.append(track.cover(frame.time, self._lookaround))
+            scores.append(track.scores[nearest])
+            numbers.append(track.number)
+            seen.append(track.times[nearest] == frame.time)
+        self._forget(frame)
+        boxes = np.array(rows, np.float32).reshape(-1, 4)
+        return Tracked(
+            frame.time,
+            Faces(boxes, np.array(scores, np.float32)),
+            np.array(numbers, np.int64),
+            np.array(seen, np.bool_),
+        )
+
+    def _match(self, time: float, faces: Faces) -> None:
+        """Gives each detection to the track that expects it, nearest first, or to a new one."""
+        alive = [
+            t for t in self._tracks if t.scene == self._scene and time - t.last <= self._bridge
+        ]
+        free = set(range(len(faces)))
+        if alive and free:
+            expected = np.stack([track.expected(time) for track in alive])
+            unseen = np.array([time - track.last for track in alive])
+            distance = _distance(expected, faces.boxes.astype(np.float64), unseen)
+            taken: set[int] = set()
+            for flat in np.argsort(distance, axis=None):
+                i, j = divmod(int(flat), len(faces))
+                if not np.isfinite(distance[i, j]):
+                    break
+                if i not in taken and j in free:
+                    taken.add(i)
+                    free.remove(j)
+                    alive[i].add(time, faces.boxes[j], float(faces.scores[j]))
+        for j in sorted(free):
+            self.count += 1
+            track = _Track(self.count, self._scene, time)
+            track.add(time, faces.boxes[j], float(faces.scores[j]))
+            self._tracks.append(track)
+
+    def _forget(self, done: _Frame) -> None:
+        horizon = done.time - SMOOTHING - VELOCITY_SPAN
+        for track in self._tracks:
+            track.forget(horizon)
+        keep = max(self._lookaround, self._bridge)
+        self._tracks = [
+            t
+            for t in self._tracks
+            if t.last + keep >= done.time and (t.scene >= done.scene or t.scene == self._scene)
+        ]
+
+
+def _distance(
+    expected: npt.NDArray[np.float64],
+    found: npt.NDArray[np.float64],
+    unseen: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """(N, M) distances in face sizes, plus the change of size; inf where it cannot be the same."""
+    size_a, size_b = _size(expected)[:, None], _size(found)[None]
+    apart = _centre(expected)[:, None] - _centre(found)[None]
+    far = np.linalg.norm(apart, axis=2) / np.sqrt(size_a * size_b)
+    change = np.abs(np.log(size_b / size_a))
+    possible = (far <= REACH * (1 + np.minimum(unseen, 1.0)[:, None])) & (
+        change <= np.log(SIZE_RATIO)
+    )
+    return np.where(possible, far + change, np.inf)
+
+
+def _centre(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    centre: npt.NDArray[np.float64] = (boxes[..., :2].astype(np.float64) + boxes[..., 2:]) / 2
+    return centre
+
+
+def _size(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    sides = np.maximum(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 1e-3)
+    size: npt.NDArray[np.float64] = np.sqrt(sides.prod(axis=1))
+    return size
+
+
+def _coast(seconds: float) -> float:
+    return float(COASTING * (1 - np.exp(-seconds / COASTING)))

@@ -1,0 +1,224 @@
+"""The film that is written: the hidden picture encoded anew, all else as it came."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from dartblur.video.encoders import Encoder, pixel_format_for
+from dartblur.video.options import VideoOptions
+from dartblur.video.planes import FULL, display_matrix
+from dartblur.video.source import Streams
+
+_QP_TO_LAMBDA = 118
+_INTERLACED = (1 << 18) | (1 << 29)
+_KEPT_TAGS = ("language", "title")
+_HDR_OPTIONS = {
+    "libx264": ("x264-params", "mastering-display", "cll"),
+    "libx265": ("x265-params", "master-display", "max-cll"),
+}
+
+
+@dataclass
+class Written:
+    """What went into the film, for the check afterwards: packets of each stream of the output."""
+
+    packets: dict[int, int]
+    first: int | None = None
+    end: int = 0
+    time_base: Fraction = Fraction(1)
+
+
+class Sink:
+    """A film under way to `part`; made when the first frame is there, which tells its format."""
+
+    def __init__(
+        self,
+        part: Path,
+        form: str,
+        container: InputContainer,
+        streams: Streams,
+        encoder: Encoder,
+        options: VideoOptions,
+        frame: av.VideoFrame,
+    ) -> None:
+        self._encoder, self._options = encoder, options
+        self.container: OutputContainer = av.open(
+            str(part), "w", format=form, options=_container_options(form, options)
+        )
+        self._outputs: dict[int, Stream] = {}
+        self._last = 0
+        self._durations: dict[int, int] = {}
+        for stream in container.streams:
+            if stream is streams.picture:
+                self._picture = self._add_picture(streams.picture, frame)
+            elif stream in streams.copied:
+                self._outputs[stream.index] = self._add_copy(stream)
+        self.written = Written({s.index: 0 for s in self.container.streams})
+        self.written.time_base = self._base
+        self.container.set_chapters(container.chapters())
+        if options.keep_metadata:
+            self.container.metadata.update(container.metadata)
+        self.container.start_encoding()
+
+    @property
+    def pixel_format(self) -> str:
+        """Of the frames that `write` takes."""
+        return str(self._picture.codec_context.pix_fmt)
+
+    def write(self, frame: av.VideoFrame, pts: int, duration: int) -> None:
+        """Encodes one frame. pts, duration: in the source's time base."""
+        if self._base != self._source_base:
+            ratio = self._source_base / self._base
+            pts, duration = round(pts * ratio), max(1, round(duration * ratio))
+            pts = max(pts, self._last + 1) if self.written.first is not None else pts
+        self._last = pts
+        frame.pts, frame.time_base = pts, self._base
+        # Otherwise the encoder would repeat the source's choice of key frames.
+        frame.pict_type = 0
+        self._durations[pts] = duration
+        self.written.first = pts if self.written.first is None else self.written.first
+        self.written.end = pts + duration
+        self._send(self._picture.encode(frame))
+
+    def copy(self, packet: av.Packet) -> None:
+        """Hands on a packet of another stream as it is."""
+        if packet.dts is None and packet.pts is None:
+            return
+        output = self._outputs.get(packet.stream_index)
+        if output is None:
+            return
+        self.written.packets[output.index] += 1
+        packet.stream = output
+        self.container.mux(packet)
+
+    def finish(self) -> None:
+        """Writes what the encoder still holds, and the end of the file."""
+        self._send(self._picture.encode(None))
+        self.container.close()
+
+    def close(self) -> None:
+        """Lets go of the file, whole or not."""
+        self.container.close()
+
+    def _send(self, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            pts = packet.pts
+            if pts is not None and packet.time_base == self._base:
+                packet.duration = self._durations.pop(pts, packet.duration or 0)
+            self.written.packets[self._picture.index] += 1
+            self.container.mux(packet)
+
+    def _add_picture(self, source: VideoStream, frame: av.VideoFrame) -> VideoStream:
+        encoder = self._encoder
+        self._base = self._source_base = source.time_base or Fraction(1, 90_000)
+        rate = source.guessed_rate or source.average_rate or Fraction(25)
+        stream = self.container.add_stream(encoder.name, rate=rate, options=self._settings(frame))
+        context = stream.codec_context
+        context.width, context.height = frame.width, frame.height
+        context.pix_fmt = pixel_format_for(encoder.name, frame.format)
+        if encoder.name in ("mpeg4", "mpeg2video", "mpeg1video"):
+            # These know only whole frame rates, in a time base of at most 16 bits.
+            self._base = _coarse(self._base, rate)
+        context.time_base = stream.time_base = self._base
+        if source.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.sample_aspect_ratio
+        _copy_colour(context, frame)
+        if encoder.scale == "qscale":
+            context.qscale = True
+            quality = self._quality()
+            context.global_quality = round(quality * _QP_TO_LAMBDA)
+        if frame.interlaced_frame and encoder.name in ("libx264", "mpeg2video"):
+            context.flags |= _INTERLACED
+        matrix = display_matrix(frame)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        self._describe(stream, source)
+        return stream
+
+    def _quality(self) -> float:
+        wished = self._options.quality
+        return self._encoder.quality if wished is None else wished
+
+    def _settings(self, frame: av.VideoFrame) -> dict[str, str]:
+        settings = dict(self._encoder.options)
+        if self._encoder.scale == "crf":
+            settings["crf"] = f"{self._quality():g}"
+        if self._encoder.preset is not None:
+            name, default = self._encoder.preset
+            settings[name] = self._options.preset or default
+        elif self._options.preset is not None:
+            settings["preset"] = self._options.preset
+        if self._encoder.name in _HDR_OPTIONS:
+            name, display, light = _HDR_OPTIONS[self._encoder.name]
+            hdr = _hdr(frame, display, light)
+            parameters = [settings[name], *hdr] if name in settings else hdr
+            if parameters:
+                settings[name] = ":".join(parameters)
+        return settings
+
+    def _add_copy(self, source: Stream) -> Stream:
+        if source.type == "attachment":
+            font: Any = source
+            return self.container.add_attachment(font.name or "font", font.mimetype, font.data)
+        stream = self.container.add_stream_from_template(source)
+        self._describe(stream, source)
+        return stream
+
+    def _describe(self, stream: Stream, source: Stream) -> None:
+        stream.disposition = source.disposition
+        tags = source.metadata
+        if not self._options.keep_metadata:
+            tags = {k: v for k, v in tags.items() if k.lower() in _KEPT_TAGS}
+        stream.metadata.update(tags)
+
+
+def _container_options(form: str, options: VideoOptions) -> dict[str, str]:
+    if form in ("mp4", "mov") and options.keep_metadata:
+        return {"movflags": "use_metadata_tags"}
+    return {}
+
+
+def _coarse(base: Fraction, rate: Fraction) -> Fraction:
+    return base if base.denominator < 1 << 16 else 1 / rate
+
+
+def _copy_colour(context: Any, frame: av.VideoFrame) -> None:
+    context.colorspace = frame.colorspace
+    context.color_primaries = frame.color_primaries
+    context.color_trc = frame.color_trc
+    full = frame.format.name.startswith("yuvj")
+    context.color_range = FULL if full else frame.color_range
+
+
+def _hdr(frame: av.VideoFrame, display_name: str, light_name: str) -> list[str]:
+    """What a display must know about an HDR film, as x264 and x265 want to be told."""
+    parts = []
+    display = frame.side_data.get(SideDataType.MASTERING_DISPLAY_METADATA)
+    if display is not None:
+        numbers = struct.unpack("=22i", bytes(display)[:88])
+        values = [
+            Fraction(n, d) if d else Fraction(0)
+            for n, d in zip(numbers[0:20:2], numbers[1:20:2], strict=True)
+        ]
+        if numbers[20] and numbers[21]:
+            red, green, blue, white = (
+                tuple(round(v * 50_000) for v in values[i : i + 2]) for i in (0, 2, 4, 6)
+            )
+            low, high = (round(v * 10_000) for v in values[8:10])
+            points = f"G({green[0]},{green[1]})B({blue[0]},{blue[1]})R({red[0]},{red[1]})"
+            parts.append(f"{display_name}={points}WP({white[0]},{white[1]})L({high},{low})")
+    light = frame.side_data.get(SideDataType.CONTENT_LIGHT_LEVEL)
+    if light is not None:
+        most, average = struct.unpack("=2I", bytes(light)[:8])
+        parts.append(f"{light_name}={most},{average}")
+    return parts
