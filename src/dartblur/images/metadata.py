@@ -51,7 +51,17 @@ _IPTC_RESOURCE = 0x0404
 # A packet that embeds pictures: thumbnails, depth maps, the unblurred original of some phones.
 _PICTURE_IN_XMP = re.compile(rb"thumbnail|xmpGImg|GImage|GDepth|GContainer|base64|/9j/", re.I)
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[1-8]')
-_PICTURE_IN_BYTES = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP", re.S)
+_SIGNATURES = rb"\x89PNG\r\n|RIFF....WEBP|GIF8[79]a"
+# Raw, or spelled in base64 or hex: both begin in a known way, and run on without spaces.
+_PICTURE_IN_BYTES = re.compile(
+    rb"\xff\xd8\xff|" + _SIGNATURES + rb"|/9j/|iVBORw0K|UklGR|(?i:ffd8ff|89504e47)"
+    rb"|(?:[A-Za-z0-9+/]{60,}[\s=]*){3}",
+    re.S,
+)
+_OTHER_PICTURE = re.compile(_SIGNATURES, re.S)
+_JPEG_START = re.compile(rb"\xff\xd8\xff[\xc0-\xfe]")
+# Longer binary values are previews or a maker's own; a text is kept whatever its length.
+_LARGEST_VALUE = 4096
 
 
 def orientation_of(image: Pillow.Image) -> int:
@@ -69,7 +79,7 @@ def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Meta
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     dpi = image.info.get("dpi")
     return Metadata(
-        icc=icc if isinstance(icc, bytes) and icc else None,
+        icc=_kept_icc(icc) if isinstance(icc, bytes) else None,
         colour_chunks=tuple(_png_chunks(data, _COLOUR_CHUNKS)),
         dpi=_valid_dpi(dpi),
         exif=_kept_exif(image, size),
@@ -87,7 +97,7 @@ def _kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
         if tag in _KEPT_BASE:
             kept[tag] = value
     for pointer in (_EXIF_IFD, _GPS_IFD):
-        directory = {t: v for t, v in source.get_ifd(pointer).items() if t != _MAKER_NOTE}
+        directory = {t: v for t, v in source.get_ifd(pointer).items() if _may_stay(t, v)}
         if pointer == _EXIF_IFD and directory:
             directory[ExifTags.Base.ExifImageHeight.value] = size[0]
             directory[ExifTags.Base.ExifImageWidth.value] = size[1]
@@ -101,6 +111,25 @@ def _kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
         # A camera's malformed entry: metadata is a courtesy, never worth failing the picture.
         return None
     return _without_pictures(packet)
+
+
+def _may_stay(tag: int, value: object) -> bool:
+    return tag != _MAKER_NOTE and not (isinstance(value, bytes) and len(value) > _LARGEST_VALUE)
+
+
+def _kept_icc(profile: bytes) -> bytes | None:
+    """The profile as long as it says that it is; None where it is none, or holds a picture."""
+    length = int.from_bytes(profile[:4], "big")
+    if length < 128 or length > len(profile) or profile[36:40] != b"acsp":
+        return None
+    profile = profile[:length]
+    # Its tables are large and may hold any three bytes by chance: a JPEG must also go on as one.
+    for start in _JPEG_START.finditer(profile):
+        at = start.start() + 4
+        after = at + int.from_bytes(profile[at : at + 2], "big")
+        if profile[after : after + 1] == b"\xff":
+            return None
+    return None if _OTHER_PICTURE.search(profile) else profile
 
 
 def _kept_xmp(packet: bytes | None) -> bytes | None:
@@ -121,7 +150,9 @@ def _kept_texts(image: Pillow.Image) -> list[tuple[str, str]]:
     return [
         (key, str(value))
         for key, value in texts.items()
-        if not key.startswith(("Raw profile", "XML:")) and len(str(value)) < 65536
+        if not key.startswith(("Raw profile", "XML:"))
+        and len(str(value)) < 65536
+        and _without_pictures(f"{key} {value}".encode("latin-1", "replace"))
     ]
 
 
