@@ -24,8 +24,12 @@ VELOCITY_SPAN = 0.3
 """Seconds of sightings that tell how fast a face moves."""
 COASTING = 0.35
 """Time constant, in seconds, in which an unseen face is taken to come to rest."""
-REACH = 0.7
-"""How far from where it is expected a face may be, in its own sizes; grows with time unseen."""
+REACH = 0.5
+"""How far from where it is expected a face may be, in its own sizes."""
+SPEED, UNKNOWN_SPEED = 3.0, 10.0
+"""By how much that grows for each second unseen, where the face's motion is known or not."""
+FARTHEST = 2.0
+"""The most that it grows to."""
 SIZE_RATIO = 2.0
 """How much a face may seem to grow or shrink from one sighting to the next."""
 SPREAD = 0.25
@@ -75,13 +79,19 @@ class _Track:
         if span <= 0:
             return np.zeros(2)
         moved = _centre(self.boxes[near[-1]]) - _centre(self.boxes[near[0]])
-        speed: npt.NDArray[np.float64] = moved / (span + 0.1)
+        speed: npt.NDArray[np.float64] = moved / (span + 0.03)
         return speed
 
     def expected(self, time: float) -> npt.NDArray[np.float64]:
         """The box at a time after the last sighting; the face is taken to come to rest."""
         shift = self.velocity(at_end=True) * _coast(time - self.last)
-        return self.boxes[-1] + np.tile(shift, 2)
+        box: npt.NDArray[np.float64] = self.boxes[-1].astype(np.float64) + np.tile(shift, 2)
+        return box
+
+    def reach(self, time: float) -> float:
+        """How far from `expected` the face may be, in its own sizes."""
+        speed = SPEED if len(self.times) > 1 else UNKNOWN_SPEED
+        return min(FARTHEST, REACH + speed * (time - self.last))
 
     def cover(self, time: float, lookaround: float) -> npt.NDArray[np.float64]:
         """The box to hide at a time; holds that time's sighting, or the line between two."""
@@ -199,8 +209,8 @@ class Tracker:
         free = set(range(len(faces)))
         if alive and free:
             expected = np.stack([track.expected(time) for track in alive])
-            unseen = np.array([time - track.last for track in alive])
-            distance = _distance(expected, faces.boxes.astype(np.float64), unseen)
+            reach = np.array([track.reach(time) for track in alive])
+            distance = _distance(expected, faces.boxes.astype(np.float64), reach)
             taken: set[int] = set()
             for flat in np.argsort(distance, axis=None):
                 i, j = divmod(int(flat), len(faces))
@@ -231,16 +241,14 @@ class Tracker:
 def _distance(
     expected: npt.NDArray[np.float64],
     found: npt.NDArray[np.float64],
-    unseen: npt.NDArray[np.float64],
+    reach: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """(N, M) distances in face sizes, plus the change of size; inf where it cannot be the same."""
     size_a, size_b = _size(expected)[:, None], _size(found)[None]
     apart = _centre(expected)[:, None] - _centre(found)[None]
     far = np.linalg.norm(apart, axis=2) / np.sqrt(size_a * size_b)
     change = np.abs(np.log(size_b / size_a))
-    possible = (far <= REACH * (1 + np.minimum(unseen, 1.0)[:, None])) & (
-        change <= np.log(SIZE_RATIO)
-    )
+    possible = (far <= reach[:, None]) & (change <= np.log(SIZE_RATIO))
     return np.where(possible, far + change, np.inf)
 
 

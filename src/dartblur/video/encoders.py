@@ -46,7 +46,7 @@ ENCODERS: Mapping[str, Encoder] = MappingProxyType(
         "flv1": Encoder("flv", "qscale", 2),
         "wmv1": Encoder("wmv1", "qscale", 2),
         "wmv2": Encoder("wmv2", "qscale", 2),
-        "prores": Encoder("prores_ks", "qscale", 4),
+        "prores": Encoder("prores_ks", None, options=MappingProxyType({"profile": "hq"})),
         "ffv1": Encoder("ffv1", None),
         "huffyuv": Encoder("huffyuv", None),
     }

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from threading import Semaphore
-from typing import TextIO
+from typing import Any, TextIO
 
 import av
 import numpy as np
@@ -159,7 +159,7 @@ class _Reader:
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         self.matrix: tuple[int, ...] | None = None
 
-    def __iter__(self) -> Iterator[av.Packet | _Frame]:
+    def __iter__(self) -> Iterator[av.Packet[Any] | _Frame]:
         picture = self._streams.picture
         live = reading.is_live(self._task.source)
         check = None if live else reading.LengthCheck(self._container, self._task.source)
@@ -181,7 +181,7 @@ class _Reader:
         if check is not None:
             check.finish()
 
-    def _decoded(self, packet: av.Packet) -> list[_Frame]:
+    def _decoded(self, packet: av.Packet[Any]) -> list[_Frame]:
         where = reading.seconds_of(packet.pts if packet.pts is not None else packet.dts, self._base)
         try:
             frames = packet.decode()
@@ -251,15 +251,17 @@ class _Work:
         if task.detector is not None:
             self._tracker = Tracker(options.lookaround, options.bridge)
         self._given = None if task.given is None else GivenBoxes(task.given)
-        self._encoder, note = encoder_for(streams.picture.codec_context.name, form, options.codec)
+        self._encoder, note = encoder_for(
+            streams.picture.codec_context.codec.canonical_name, form, options.codec
+        )
         self._notes = [note] if note else []
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         self._total = reading.total_seconds(container)
         self._sink: Sink | None = None
         self._stack = ExitStack()
-        self._waiting: deque[av.Packet | _Frame] = deque()
-        self._packets: deque[av.Packet] = deque()
-        self._early: list[av.Packet] = []
+        self._waiting: deque[av.Packet[Any] | _Frame] = deque()
+        self._packets: deque[av.Packet[Any]] = deque()
+        self._early: list[av.Packet[Any]] = []
         self._again: deque[av.VideoFrame] = deque()
         self._held = 0
         self._turn: Turn | None = None
@@ -337,9 +339,10 @@ class _Work:
     def _second_decoder(self) -> av.VideoCodecContext:
         twin = self._stack.enter_context(reading.opened(self._task.source))
         # Without frame threads it gives each frame at least as early as the reader's decoder does.
-        return twin.streams[self._streams.picture.index].codec_context
+        number = self._container.streams.video.index(self._streams.picture)
+        return twin.streams.video[number].codec_context
 
-    def _take(self, item: av.Packet | _Frame) -> None:
+    def _take(self, item: av.Packet[Any] | _Frame) -> None:
         """One item of the reader's."""
         if isinstance(item, av.Packet):
             if item.stream_index == self._streams.picture.index:

@@ -60,10 +60,18 @@ class Turn:
         return np.stack(order, axis=1)
 
 
+def side_data(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
+    """What a frame carries of one kind beside its samples."""
+    try:
+        return bytes(frame.side_data[kind])
+    except KeyError:
+        return None
+
+
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """The nine numbers that say how a frame is to be shown, or None where it is as it is."""
-    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
-    return None if data is None else struct.unpack("=9i", bytes(data))
+    data = side_data(frame, SideDataType.DISPLAYMATRIX)
+    return None if data is None else struct.unpack("=9i", data)
 
 
 def turn_of(matrix: tuple[int, ...] | None) -> Turn:
@@ -125,7 +133,7 @@ def upright_picture(frame: av.VideoFrame, turn: Turn, area: int | None = None) -
     """What people see, (H, W, 3) RGB; larger frames are shrunk to `area` pixels."""
     scale = min(1.0, sqrt(area / (frame.width * frame.height))) if area else 1.0
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
-    rgb = colour_of(frame).to_rgb(frame, width, height).to_ndarray()
+    rgb = np.asarray(colour_of(frame).to_rgb(frame, width, height).to_ndarray(), np.uint8)
     return np.ascontiguousarray(turn.upright(rgb))
 
 
@@ -152,7 +160,11 @@ def hide(frame: av.VideoFrame, faces: Faces, turn: Turn, anonymizer: Anonymizer)
     planes = plane_arrays(frame)
     # Every crop is taken before the first is painted: each cover is made from the clear picture.
     painted = [
-        (crop, group, _painted(frame, crop, boxes[group], faces[keep][group], turn, anonymizer))
+        (
+            crop,
+            group,
+            _painted(frame, crop, boxes[group], faces[keep][np.array(group)], turn, anonymizer),
+        )
         for crop, group in _groups(boxes, frame)
     ]
     for crop, group, pixels in painted:
@@ -171,7 +183,7 @@ def _painted(
 ) -> Image:
     """The crop, (h, w, 3) RGB as coded, with its faces hidden."""
     part = _cut(frame, crop)
-    rgb = colour_of(frame).to_rgb(part, part.width, part.height).to_ndarray()
+    rgb = np.asarray(colour_of(frame).to_rgb(part, part.width, part.height).to_ndarray(), np.uint8)
     picture = np.ascontiguousarray(turn.upright(rgb))
     inside = boxes - np.tile(crop[:2], 2)
     there = _boxes_to_upright(inside, turn, *picture.shape[:2])
@@ -193,7 +205,8 @@ def _snapped(boxes: IntArray, frame: av.VideoFrame) -> IntArray:
     limit = np.array([frame.width, frame.height] * 2)
     low = boxes[:, :2] // step[:2] * step[:2]
     high = -(-boxes[:, 2:] // step[2:]) * step[2:]
-    return np.minimum(np.concatenate([low, high], axis=1), limit)
+    snapped: IntArray = np.minimum(np.concatenate([low, high], axis=1), limit)
+    return snapped
 
 
 def _groups(boxes: IntArray, frame: av.VideoFrame) -> list[tuple[IntArray, list[int]]]:
@@ -252,8 +265,8 @@ def plane_arrays(frame: av.VideoFrame) -> list[Plane]:
     """Views of a planar frame's planes, (h, w) uint8 or uint16 each."""
     dtype = np.dtype("<u2" if frame.format.components[0].bits > 8 else "u1")
     return [
-        np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)[
-            :, : plane.width
-        ]
+        np.frombuffer(memoryview(plane), dtype).reshape(
+            plane.height, plane.line_size // dtype.itemsize
+        )[:, : plane.width]
         for plane in frame.planes
     ]

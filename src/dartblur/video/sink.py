@@ -14,9 +14,10 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from dartblur.errors import UsageError
 from dartblur.video.encoders import Encoder, pixel_format_for
 from dartblur.video.options import VideoOptions
-from dartblur.video.planes import FULL, display_matrix
+from dartblur.video.planes import FULL, display_matrix, side_data
 from dartblur.video.source import Streams
 
 _QP_TO_LAMBDA = 118
@@ -90,7 +91,7 @@ class Sink:
         self.written.end = pts + duration
         self._send(self._picture.encode(frame))
 
-    def copy(self, packet: av.Packet) -> None:
+    def copy(self, packet: av.Packet[Any]) -> None:
         """Hands on a packet of another stream as it is."""
         if packet.dts is None and packet.pts is None:
             return
@@ -110,7 +111,7 @@ class Sink:
         """Lets go of the file, whole or not."""
         self.container.close()
 
-    def _send(self, packets: list[av.Packet]) -> None:
+    def _send(self, packets: list[av.Packet[Any]]) -> None:
         for packet in packets:
             pts = packet.pts
             if pts is not None and packet.time_base == self._base:
@@ -123,6 +124,8 @@ class Sink:
         self._base = self._source_base = source.time_base or Fraction(1, 90_000)
         rate = source.guessed_rate or source.average_rate or Fraction(25)
         stream = self.container.add_stream(encoder.name, rate=rate, options=self._settings(frame))
+        if not isinstance(stream, VideoStream):
+            raise UsageError(f"{encoder.name} is no encoder of video; choose another --codec")
         context = stream.codec_context
         context.width, context.height = frame.width, frame.height
         context.pix_fmt = pixel_format_for(encoder.name, frame.format)
@@ -203,9 +206,9 @@ def _copy_colour(context: Any, frame: av.VideoFrame) -> None:
 def _hdr(frame: av.VideoFrame, display_name: str, light_name: str) -> list[str]:
     """What a display must know about an HDR film, as x264 and x265 want to be told."""
     parts = []
-    display = frame.side_data.get(SideDataType.MASTERING_DISPLAY_METADATA)
+    display = side_data(frame, SideDataType.MASTERING_DISPLAY_METADATA)
     if display is not None:
-        numbers = struct.unpack("=22i", bytes(display)[:88])
+        numbers = struct.unpack("=22i", display[:88])
         values = [
             Fraction(n, d) if d else Fraction(0)
             for n, d in zip(numbers[0:20:2], numbers[1:20:2], strict=True)
@@ -217,8 +220,8 @@ def _hdr(frame: av.VideoFrame, display_name: str, light_name: str) -> list[str]:
             low, high = (round(v * 10_000) for v in values[8:10])
             points = f"G({green[0]},{green[1]})B({blue[0]},{blue[1]})R({red[0]},{red[1]})"
             parts.append(f"{display_name}={points}WP({white[0]},{white[1]})L({high},{low})")
-    light = frame.side_data.get(SideDataType.CONTENT_LIGHT_LEVEL)
+    light = side_data(frame, SideDataType.CONTENT_LIGHT_LEVEL)
     if light is not None:
-        most, average = struct.unpack("=2I", bytes(light)[:8])
+        most, average = struct.unpack("=2I", light[:8])
         parts.append(f"{light_name}={most},{average}")
     return parts

@@ -150,7 +150,7 @@ class LengthCheck:
         self._start = (container.start_time or 0) / av.time_base
         self._end = self._start
 
-    def see(self, packet: av.Packet) -> None:
+    def see(self, packet: av.Packet[Any]) -> None:
         """Takes note of one packet of any stream.
 
         Raises:
