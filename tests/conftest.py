@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,18 +43,20 @@ def stub_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
     """Runs `dartblur WORDS...` inside this process."""
     monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", Pillow.MAX_IMAGE_PIXELS)  # main sets it
 
     def run(*words: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["dartblur", *(str(word) for word in words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
+        capfd.readouterr()
+        # main sets filters of its own, and cyclopts warns of sys.argv in tests.
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
+            warnings.filterwarnings("ignore", "Cyclopts application invoked")
             cli.main()
         assert isinstance(stop.value.code, int)
-        return Outcome(stop.value.code, "".join(capsys.readouterr()))
+        return Outcome(stop.value.code, "".join(capfd.readouterr()))
 
     return run
 
@@ -63,7 +66,8 @@ def hide(command: Callable[..., Outcome], stub_detector: None) -> Callable[..., 
     """Runs `dartblur anonymize` with a stub for a detector, one worker and the plain block."""
 
     def run(*words: object, method: str = "block") -> Outcome:
-        return command("anonymize", *words, "--method", method, "--workers", 1)
+        settings = ("--method", method, "--workers", 1, "--margin", 0)
+        return command("anonymize", *words, *settings)
 
     return run
 

@@ -29,7 +29,9 @@ def smooth(height: int, width: int) -> Array:
 
 def middle(height: int, width: int) -> Faces:
     """One face in the middle third of a picture."""
-    return Faces(np.array([[width // 3, height // 3, 2 * width // 3, 2 * height // 3]]))
+    left, top = width // 3, height // 3
+    right, bottom = max(2 * width // 3, left + 1), max(2 * height // 3, top + 1)
+    return Faces(np.array([[left, top, right, bottom]]))
 
 
 class MiddleDetector:

@@ -30,6 +30,21 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "GIF", "HEIF")
 _MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 _SAME_TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
 MAX_MEGAPIXELS = 178.0
+_KINDS = "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF, HEIC"
+# How each kind's files begin: its name, where, and with what.
+_STARTS = (
+    ("JPEG", 0, b"\xff\xd8\xff"),
+    ("PNG", 0, b"\x89PNG\r\n\x1a\n"),
+    ("WebP", 8, b"WEBP"),
+    ("TIFF", 0, b"II*\0"),
+    ("TIFF", 0, b"MM\0*"),
+    ("TIFF", 0, b"II+\0"),
+    ("TIFF", 0, b"MM\0+"),
+    ("BMP", 0, b"BM"),
+    ("GIF", 0, b"GIF8"),
+    ("AVIF", 4, b"ftypavif"),
+    ("HEIC", 4, b"ftyphei"),
+)
 
 
 def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
@@ -54,7 +69,7 @@ def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path}: not a picture of a known kind ({_kinds()})") from error
+        raise PictureError(f"{path}: {_unknown(data)}") from error
     except MemoryError as error:
         raise PictureError(f"{path}: too large for the memory there is") from error
     # Decoders raise all kinds of errors at hostile bytes; each means the same to the caller.
@@ -91,7 +106,7 @@ def _refuse_several(path: Path, image: Pillow.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise PictureError(
-            f"{path}: holds {frames} pictures ({image.format}: an animation or several pages); "
+            f"{path}: holds {frames} pictures (an animated or many-paged {image.format}); "
             "take them apart, or make a film of them, first"
         )
 
@@ -110,7 +125,9 @@ def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str
     if "transparency" in image.info and mode in ("L", "RGB"):
         mode = "LA" if mode == "L" else "RGBA"
     if mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        raise PictureError(f"{path}: pictures of kind {image.mode!r} are not supported")
+        raise PictureError(
+            f"{path}: pictures of kind {image.mode!r} are not supported; save it as RGB first"
+        )
     image.load()
     if image.mode != mode:
         image = image.convert(mode)
@@ -144,7 +161,10 @@ def _has_deep_colour(image: Pillow.Image, data: bytes) -> bool:
 def _deep_samples(path: Path, data: bytes) -> tuple[Samples, str, None]:
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
-        raise PictureError(f"{path}: 16-bit colour of a kind that is not supported, or broken")
+        raise PictureError(
+            f"{path}: broken, cut off, or 16-bit colour of a kind that is not supported; "
+            "open it elsewhere and save it as 16-bit RGB"
+        )
     samples: npt.NDArray[np.uint16] = decoded.astype(np.uint16)
     if samples.shape[2] == 4:
         return samples[..., [2, 1, 0, 3]], "RGBA", None
@@ -211,5 +231,12 @@ def _register_heif(path: Path) -> None:
     pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def _kinds() -> str:
-    return "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF, HEIC"
+def _unknown(data: bytes) -> str:
+    """Why no decoder takes a file: it begins as one of the known kinds, or it does not."""
+    for kind, start, signature in _STARTS:
+        if data[start : start + len(signature)] == signature:
+            return (
+                f"broken, cut off, or a {kind} file of a sort that is not supported; "
+                "open it elsewhere and save it anew, or leave it out"
+            )
+    return f"not a picture of a known kind ({_KINDS}); leave it out or convert it"
