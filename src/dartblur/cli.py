@@ -40,6 +40,8 @@ def _with_config(
     """
     if config is not None and not config.is_file():
         raise ConfigError(f"{config}: there is no such configuration file")
+    # A lone hyphen would be taken for an option.
+    tokens = tuple(str(batch.STANDARD_INPUT) if token == "-" else token for token in tokens)
     app.config = () if config is None else (Toml(config, must_exist=True),)
     status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
     return status

@@ -1,6 +1,14 @@
 """Folders of any size: found, hidden side by side, and never done twice."""
 
-from dartblur.batch.commands import anonymize, detect
-from dartblur.batch.options import HideOptions, RunOptions
+from dartblur.batch.commands import STANDARD_INPUT, anonymize, detect
+from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOptions
 
-__all__ = ["HideOptions", "RunOptions", "anonymize", "detect"]
+__all__ = [
+    "STANDARD_INPUT",
+    "FilmOptions",
+    "FindOptions",
+    "HideOptions",
+    "RunOptions",
+    "anonymize",
+    "detect",
+]

@@ -5,26 +5,31 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter
 
-from dartblur.batch.hiding import Hiding, record_of
-from dartblur.batch.inputs import VIDEO_SUFFIXES, Inputs, Job, check_places
-from dartblur.batch.ledger import Ledger, Record, failed
-from dartblur.batch.options import FindOptions, HideOptions, RunOptions
-from dartblur.batch.progress import printable, progress_bar
+from dartblur.batch.hiding import Hiding, beside, record_of
+from dartblur.batch.inputs import Inputs, Job, check_places
+from dartblur.batch.ledger import Ledger, Record, failed, stamp
+from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOptions
+from dartblur.batch.progress import Bar, printable, progress_bar
 from dartblur.batch.side_by_side import side_by_side
 from dartblur.coco import PictureBoxes, read_coco, write_coco
-from dartblur.errors import InputError, UsageError
+from dartblur.detectors import providers
+from dartblur.errors import InputError, PictureError, UsageError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path, remove_parts
 from dartblur.images import PICTURE_SUFFIXES, read_picture
 from dartblur.pipeline import Pipeline, make_pipeline
+from dartblur.video import VIDEO_SUFFIXES, is_video
+from dartblur.video.source import PIPE, is_live
 
+STANDARD_INPUT = Path("/dev/stdin")
 STATE_FOLDER = ".dartblur"
 REPORT_NAME = "dartblur-report.jsonl"
 
@@ -35,12 +40,13 @@ def anonymize(
     *,
     out: Annotated[Path, Parameter(alias="-o")],
     hide: HideOptions = HideOptions(),  # noqa: B008 - frozen
+    films: FilmOptions = FilmOptions(),  # noqa: B008 - frozen
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
     boxes_out: Path | None = None,
     report: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Hides every face in pictures, and in folders with all that is below them.
+    """Hides every face in pictures and films, and in folders with all that is below them.
 
     A second run does only what is missing, failed or changed, or was made with other settings.
     Metadata goes, thumbnails always; the colour profile stays; pictures come out upright.
@@ -48,11 +54,11 @@ def anonymize(
     Parameters
     ----------
     inputs
-        Pictures and folders.
+        Pictures, films and folders; `-` is a film from standard input, /dev/video0 a camera.
     out
-        A folder, in which the inputs' tree is mirrored; for a single picture also a file.
+        A folder, in which the inputs' tree is mirrored; for a single input also a file.
     boxes_out
-        Writes the hidden boxes there, as COCO JSON.
+        Writes the boxes hidden in pictures there, as COCO JSON.
     report
         Writes a line of JSON for each file there. Default: dartblur-report.jsonl in the output
         folder; none for a single file.
@@ -63,14 +69,13 @@ def anonymize(
     -------
         0 when all is done, 1 when inputs failed: each is named, and nothing is written for it.
     """
-    hide.pipeline(1)  # wrong options are told before anything is touched
-    run.count()
+    # Wrong options are told before anything is touched.
+    hide.pipeline(1)
+    films.options(keep_metadata=hide.keep_metadata, workers=run.count())
     if _is_file_target(inputs, out):
         _make_folder(out.parent)
-        jobs: Inputs | list[Job] = [
-            Job(j.source, Path(out.name), j.problem) for j in Inputs(inputs)
-        ]
-        task = _Anonymize(out.parent, out.parent, jobs, (), hide, run, overwrite)
+        jobs = [_to_file(inputs[0], out)]
+        task = _Anonymize(out.parent, out.parent, jobs, (), hide, films, run, overwrite)
         return task(Ledger(":memory:"), boxes_out, report)
     check_places(inputs, out)
     state = out / STATE_FOLDER
@@ -78,7 +83,7 @@ def anonymize(
     roots = tuple(path.resolve() for path in inputs if path.is_dir())
     ledger = Ledger(state / "ledger.sqlite")
     remove_parts(state)
-    task = _Anonymize(out, state, Inputs(inputs), roots, hide, run, overwrite)
+    task = _Anonymize(out, state, Inputs(inputs), roots, hide, films, run, overwrite)
     return task(ledger, boxes_out, report or out / REPORT_NAME)
 
 
@@ -91,6 +96,7 @@ class _Anonymize:
     jobs: Inputs | list[Job]
     roots: tuple[Path, ...]
     hide: HideOptions
+    films: FilmOptions
     run: RunOptions
     overwrite: bool
 
@@ -98,7 +104,14 @@ class _Anonymize:
         given = read_coco(self.hide.boxes) if self.hide.boxes else None
         try:
             ledger.plan(self._settled(given), self.out, again=self.overwrite)
-            _work(ledger, self._worker(ledger, given), self.run)
+            work = self._worker(ledger, given)
+            with _work(ledger, self.run) as bar:
+                pictures = (job for job in ledger.pending() if not job.is_film)
+                _do(work, pictures, bar, self.run.count())
+                # One film at a time: each uses all cores by itself.
+                for job in ledger.pending():
+                    with bar.film(job.relative.name) as progress:
+                        _do(replace(work, progress=progress), [job], bar, 1)
             if report:
                 _write_report(ledger, report)
             if boxes_out:
@@ -108,10 +121,17 @@ class _Anonymize:
             ledger.close()
 
     def _settled(self, given: dict[str, PictureBoxes] | None) -> Iterator[tuple[Job, str]]:
-        plain = self.hide.digest(None)
+        """Every job, with a hash of all that decides what becomes of it."""
+        plain = self.hide.digest()
         for job in self.jobs:
             listed = given.get(job.relative.as_posix()) if given else None
-            yield job, self.hide.digest(listed) if listed else plain
+            if job.is_film:
+                boxes = beside(self.films.film_boxes, job)
+                yield job, self.hide.digest(asdict(self.films), boxes and stamp(boxes))
+            elif listed:
+                yield job, self.hide.digest(listed.size, listed.faces.boxes.tolist())
+            else:
+                yield job, plain
 
     def _worker(self, ledger: Ledger, given: dict[str, PictureBoxes] | None) -> Hiding:
         # A lone picture gets all cores for its networks; of many, each gets one.
@@ -127,6 +147,8 @@ class _Anonymize:
             given,
             self.run.max_megapixels,
             self.overwrite,
+            self.films,
+            workers,
         )
 
 
@@ -166,7 +188,9 @@ def detect(
     ledger = Ledger(":memory:")
     try:
         ledger.plan(((job, "") for job in jobs), out, again=True)
-        _work(ledger, _Search(pipeline, ledger, run.max_megapixels), run)
+        with _work(ledger, run) as bar:
+            search = _Search(pipeline, ledger, run.max_megapixels)
+            _do(search, ledger.pending(), bar, run.count())
         write_coco(out, lambda: _coco_rows(ledger))
         return _summary(ledger, jobs, "searched")
     finally:
@@ -184,27 +208,39 @@ class _Search:
     def __call__(self, job: Job) -> Record:
         started = time.monotonic()
         try:
+            if job.is_film:
+                raise PictureError(f"{job.source}: films are searched by anonymize only")
             picture = read_picture(job.source, self.max_megapixels)
         except InputError as error:
             record = failed(job, str(error))
             self.ledger.failed(job.relative, record)
             return record
         faces = self.pipeline.faces(picture.rgb)
-        record = record_of(job, faces, picture.size, None, time.monotonic() - started)
+        record = record_of(job, faces, picture.size, None)
+        record = replace(record, seconds=round(time.monotonic() - started, 3))
         self.ledger.done(job.relative, job.source, record)
         return record
 
 
-def _work(ledger: Ledger, work: Callable[[Job], Record], run: RunOptions) -> None:
-    """All pending jobs, with a bar; failures are told as they come."""
+@contextmanager
+def _work(ledger: Ledger, run: RunOptions) -> Iterator[Bar]:
+    """A bar for all pending jobs; what cannot be done at all is told first."""
     for record in ledger.records():
         if record.status == "failed":
             print(_failure(record), file=sys.stderr)
     with progress_bar(ledger.count("pending"), quiet=run.quiet) as bar:
-        for record in side_by_side(work, ledger.pending(), run.count()):
-            bar.advance()
-            if record.status == "failed":
-                bar.say(_failure(record))
+        if ledger.count("pending"):
+            device = providers()[0].removesuffix("ExecutionProvider")
+            bar.say(f"finding faces on {device}, with {run.count()} workers")
+        yield bar
+
+
+def _do(work: Callable[[Job], Record], jobs: Iterable[Job], bar: Bar, workers: int) -> None:
+    """Jobs side by side; failures are told as they come."""
+    for record in side_by_side(work, jobs, workers):
+        bar.advance()
+        if record.status == "failed":
+            bar.say(_failure(record))
 
 
 def _failure(record: Record) -> str:
@@ -234,7 +270,7 @@ def _write_report(ledger: Ledger, report: Path) -> None:
 
 def _coco_rows(ledger: Ledger) -> Iterable[PictureBoxes]:
     for record in ledger.records():
-        if record.status == "done":
+        if record.status == "done" and not record.frames:
             rows = np.array(record.boxes, np.float32).reshape(-1, 5)
             faces = Faces(rows[:, :4], np.clip(rows[:, 4], 0, 1))
             yield PictureBoxes(record.file, (record.height, record.width), faces)
@@ -247,9 +283,16 @@ def _is_file_target(inputs: list[Path], out: Path) -> bool:
         return False
     if suffix not in PICTURE_SUFFIXES | VIDEO_SUFFIXES:
         return False
-    if suffix != inputs[0].suffix.lower():
+    if suffix in PICTURE_SUFFIXES and suffix != inputs[0].suffix.lower():
         raise UsageError(f"{out}: formats stay as they are; let it end in {inputs[0].suffix}")
     return True
+
+
+def _to_file(source: Path, out: Path) -> Job:
+    if is_video(out) and source.exists() and is_live(str(source)):
+        return Job(Path(PIPE) if source == STANDARD_INPUT else source, Path(out.name))
+    [job] = Inputs([source])
+    return Job(source, Path(out.name), job.problem)
 
 
 def _make_folder(folder: Path) -> None:

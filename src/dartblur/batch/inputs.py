@@ -10,24 +10,7 @@ from pathlib import Path
 
 from dartblur.errors import UsageError
 from dartblur.images import PICTURE_SUFFIXES
-
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-    }
-    | {".flv", ".3gp", ".ogv"}
-)
+from dartblur.video import VIDEO_SUFFIXES, is_video
 
 
 @dataclass(frozen=True)
@@ -42,9 +25,9 @@ class Job:
     problem: str | None = None
 
     @property
-    def is_video(self) -> bool:
-        """True for a film, by its name."""
-        return self.source.suffix.lower() in VIDEO_SUFFIXES
+    def is_film(self) -> bool:
+        """True for a film, by the name of its output: standard input has none of its own."""
+        return is_video(self.relative)
 
 
 @dataclass

@@ -32,7 +32,8 @@ class Record:
     """One line of the report.
 
     file: below the output folder, with forward slashes. status: done or failed. boxes: x1, y1, x2,
-    y2, score of each hidden face. seconds: of work.
+    y2, score of each hidden face of a picture. faces: of a film, summed over its frames. frames: of
+    a film, 0 for a picture. seconds: of work. notes: what else differs from the input.
     """
 
     file: str
@@ -46,6 +47,8 @@ class Record:
     settings: dict[str, Any] | None = None
     seconds: float = 0.0
     error: str | None = None
+    frames: int = 0
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """One line of JSON; unusual names are escaped, so that any reader takes it."""
@@ -105,12 +108,12 @@ class Ledger:
         if old and old[0] == self._run:
             self._plan_twin(job, os.fsdecode(old[1]))
             return
-        size, time = _stamp(job.source)
+        size, time = stamp(job.source)
         status = "pending"
         if job.problem:
             status = "failed"
         elif old and not again and old[2:6] == ("done", settings, size, time):
-            status = "done" if old[6:8] == _stamp(out / job.relative) else "pending"
+            status = "done" if old[6:8] == stamp(out / job.relative) else "pending"
         if status == "done":
             self._base.execute("UPDATE files SET run = ? WHERE output = ?", (self._run, key))
             return
@@ -159,13 +162,13 @@ class Ledger:
 
     def may_replace(self, relative: Path, target: Path) -> bool:
         """True where `target` does not exist, or is what an earlier run of ours left there."""
-        stamp = _stamp(target)
-        if stamp == (None, None):
+        found = stamp(target)
+        if found == (None, None):
             return not target.is_symlink()
         row = self._one(
             "SELECT output_size, output_time FROM files WHERE output = ?", os.fsencode(relative)
         )
-        return row in (stamp, (-1, -1))
+        return row in (found, (-1, -1))
 
     def writing(self, relative: Path) -> None:
         """To be called right before the file gets its name."""
@@ -176,7 +179,7 @@ class Ledger:
         self._set(
             "UPDATE files SET status = 'done', output_size = ?, output_time = ?, record = ?"
             " WHERE output = ?",
-            *_stamp(target),
+            *stamp(target),
             record.to_json(),
             os.fsencode(relative),
         )
@@ -225,7 +228,7 @@ def failed(job: Job, problem: str | None) -> Record:
     return Record(job.relative.as_posix(), str(job.source), "failed", error=problem)
 
 
-def _stamp(path: Path) -> tuple[int | None, int | None]:
+def stamp(path: Path) -> tuple[int | None, int | None]:
     """Size and time of the last change in nanoseconds; None twice where there is no file."""
     try:
         found = path.stat()

@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
-from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.errors import UsageError
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.pipeline import DEFAULT_MARGIN, Pipeline, cores, make_pipeline
+from dartblur.video import VideoOptions
 
 
 @Parameter(name="*")
@@ -97,11 +97,66 @@ class HideOptions:
         del described["boxes_mode"]
         return {**described.pop("find"), **described, "version": version("dartblur")}
 
-    def digest(self, given: PictureBoxes | None) -> str:
-        """A hash of all that decides what one picture becomes."""
-        boxes = None if given is None else (given.size, given.faces.boxes.tolist())
-        content = json.dumps([self.described(), boxes], sort_keys=True, default=str)
+    def digest(self, *more: object) -> str:
+        """A hash of these settings and of `more` that decides what one file becomes."""
+        content = json.dumps([self.described(), *more], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FilmOptions:
+    """How films are done; what is not said follows the source.
+
+    Parameters
+    ----------
+    every
+        The detector looks at every Nth frame, tracks carry between; 0 keeps up with a camera.
+    audio
+        `keep` copies the sound as it is, `drop` leaves it out.
+    codec
+        `h264`, `hevc`, `av1`, `vp9`, or the name of an encoder of FFmpeg's.
+    quality
+        On the encoder's own scale (crf); lower is better.
+    preset
+        The encoder's own name of its speed.
+    lookaround
+        Seconds for which a face stays hidden before its first and after its last sighting.
+    bridge
+        The longest gap between two sightings of a face, in seconds, that is hidden too.
+    film_boxes
+        A folder of boxes as `--film-boxes-out` writes it; they are hidden as they are.
+    film_boxes_out
+        Writes the boxes of each frame there: a file of JSON lines for each film.
+    """
+
+    every: int = 1
+    audio: Literal["keep", "drop"] = "keep"
+    codec: str | None = None
+    quality: float | None = None
+    preset: str | None = None
+    lookaround: float = 0.5
+    bridge: float = 2.0
+    film_boxes: Path | None = None
+    film_boxes_out: Path | None = None
+
+    def options(self, *, keep_metadata: bool, workers: int) -> VideoOptions:
+        """What the film's own part of the house is told.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        return VideoOptions(
+            every=self.every,
+            audio=self.audio,
+            codec=self.codec,
+            quality=self.quality,
+            preset=self.preset,
+            lookaround=self.lookaround,
+            bridge=self.bridge,
+            keep_metadata=keep_metadata,
+            workers=workers,
+        )
 
 
 @Parameter(name="*")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,6 +39,15 @@ class Bar:
     def advance(self) -> None:
         """One more file has ended."""
         self._progress.advance(self._task)
+
+    @contextmanager
+    def film(self, name: str) -> Iterator[Callable[[float, float | None], None]]:
+        """A bar of its own for one film, in seconds of film; yields what moves it."""
+        task = self._progress.add_task(printable(name).replace("[", r"\["), total=None)
+        try:
+            yield lambda done, total: self._progress.update(task, completed=done, total=total)
+        finally:
+            self._progress.remove_task(task)
 
     def say(self, line: str) -> None:
         """A line that stays."""
