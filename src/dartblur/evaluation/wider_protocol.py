@@ -74,8 +74,9 @@ def score_widerface(
         for p, t in zip(truth, tables, strict=True)
         if (np.diff(t[:, 4]) > 0).any()
     )
-    curves = evaluate(truth, tables, order)
-    return WiderScores(*curves, sum(map(len, tables)), tuple(missing), unsorted)
+    easy, medium, hard = evaluate(truth, tables, order)
+    detections = sum(map(len, tables))
+    return WiderScores(easy, medium, hard, detections, tuple(missing), unsorted)
 
 
 def evaluate(

@@ -1,0 +1,102 @@
+"""Trains one family of detectors for a while on clear faces, and measures it on val.
+
+    python benchmarks/detectors.py DATA yolov5n --steps 600 --json FILE
+
+DATA is in the WIDER FACE layout. Prints the loss as it goes and, at the end, average precision at
+IoU 0.5 against the labels of split "val", before and after, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dartblur.datasets import READERS
+from dartblur.datasets.crops import Picture, Place, around_a_face, cut, cut_faces, load, mirrored
+from dartblur.detection import Example, Schedule, to_tensor
+from dartblur.evaluation.average_precision import average_precision
+from dartblur.evaluation.families import FAMILIES, Family, train
+from dartblur.losses.multibox import pad
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("family", choices=FAMILIES)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--image-size", type=int, default=320)
+    parser.add_argument("--every", type=int, default=2, help="use each n-th training picture")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    family = FAMILIES[options.family]
+    net = family.make().to(memory_format=torch.channels_last)
+    pictures = [
+        list(
+            load(
+                islice(READERS["widerface"](options.data, s), 0, None, n), options.image_size, 2**32
+            )
+        )
+        for s, n in (("train", options.every), ("val", 1))
+    ]
+    before = measured(family, net, pictures[1][::8], options.image_size)
+    started = time.monotonic()
+    examples = batches(pictures[0], options.batch, options.crop, options.seed)
+    losses = train(family, net, told(examples, started), Schedule(options.rate, options.steps))
+    seconds = time.monotonic() - started
+    row = {
+        "family": options.family,
+        "parameters": sum(p.numel() for p in net.parameters()),
+        **{name: getattr(options, name) for name in ("steps", "rate", "batch", "crop", "seed")},
+        "seconds": round(seconds),
+        "losses": [round(float(np.mean(part)), 4) for part in np.array_split(losses, 10)],
+        "ap_untrained": round(100 * before, 2),
+        "ap": round(100 * measured(family, net, pictures[1], options.image_size), 2),
+    }
+    print(json.dumps(row, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(row, indent=1) + "\n")
+
+
+def batches(pictures: Sequence[Picture], batch: int, crop: int, seed: int) -> Iterator[Example]:
+    rng = np.random.default_rng(seed)
+    usable = [p for p in pictures if len(p.faces)]
+    while True:
+        images, faces = [], []
+        for i in rng.integers(len(usable), size=batch):
+            picture = mirrored(usable[i]) if rng.random() < 0.5 else usable[i]
+            place = around_a_face(picture, crop, rng)
+            images.append(cut(picture.image, place))
+            faces.append(cut_faces(picture.faces, place))
+        yield to_tensor(images), pad(faces)
+
+
+def told(examples: Iterator[Example], started: float) -> Iterator[Example]:
+    for step, example in enumerate(examples):
+        if step % 50 == 0:
+            print(f"step {step}, {time.monotonic() - started:.0f} s", flush=True)
+        yield example
+
+
+def measured(family: Family, net: torch.nn.Module, pictures: Sequence[Picture], side: int) -> float:
+    found = []
+    for picture in pictures:
+        image = cut(picture.image, Place(0, 0, side))
+        found += family.detect(net, to_tensor([image]))
+    return average_precision(found, [p.faces for p in pictures])
+
+
+if __name__ == "__main__":
+    main()
