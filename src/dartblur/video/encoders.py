@@ -80,10 +80,9 @@ def encoder_for(codec: str, container: str, wished: str | None) -> tuple[Encoder
 
 def _exists(name: str) -> bool:
     try:
-        av.codec.Codec(name, "w")
+        return av.codec.Codec(name, "w").type == "video"
     except ValueError:
         return False
-    return True
 
 
 def pixel_format_for(encoder: str, source: VideoFormat) -> str:
@@ -106,7 +105,7 @@ def pixel_format_for(encoder: str, source: VideoFormat) -> str:
 def _planar(candidate: VideoFormat) -> bool:
     planes = [c.plane for c in candidate.components]
     return (
-        len(set(planes)) == len(planes)
+        0 < len(set(planes)) == len(planes)
         and not candidate.is_big_endian
         and not candidate.is_bit_stream
         and not candidate.has_palette

@@ -21,7 +21,8 @@ PIPE = "-"
 _FONTS = ("font", "truetype", "opentype")
 # These say in a header how long they are; from others FFmpeg only guesses.
 _DECLARES_LENGTH = ("mov", "matroska", "avi", "asf", "flv")
-_MISSING_AT_END = 1.0
+# Seconds, and share of the length, by which headers are known to be wrong in whole films.
+_SLACK, _SLACK_SHARE = 0.25, 0.001
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class LengthCheck:
         if self._declared is None:
             return
         length = self._end - self._start
-        if length < self._declared - max(_MISSING_AT_END, 0.01 * self._declared):
+        if length < self._declared - max(_SLACK, _SLACK_SHARE * self._declared):
             raise VideoError(
                 f"{self._source}: ends at {clock(length)}, but its header says "
                 f"{clock(self._declared)}: a part is missing; nothing was written for it"
