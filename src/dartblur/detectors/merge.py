@@ -1,0 +1,40 @@
+"""One box per face, out of the boxes of several looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dartblur import boxes as box
+from dartblur.faces import FloatArray
+
+Scores = npt.NDArray[np.floating]
+
+
+def merge(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
+    """Non-maximum suppression in which the boxes that go still have a say in where the best lies.
+
+    Each box joins the surviving one that it overlaps most; the survivor becomes the mean of its
+    group, weighted by the square of the score, and keeps its own score, the group's best.
+
+    overlap: intersection over union above which two boxes are one face.
+    Returns: boxes (N, 4) and scores (N,), best score first.
+    """
+    kept = box.nms(boxes, scores, overlap)
+    if not len(kept):
+        return boxes[:0], scores[:0]
+    shared = box.iou(boxes[kept], boxes)
+    group = shared.argmax(axis=0)
+    weight = np.where(shared.max(axis=0) > overlap, scores.astype(np.float64) ** 2, 0)
+    # The survivor's own weight keeps the sum from being zero, whatever its score and shape.
+    weight[kept] = np.maximum(weight[kept], 1e-9)
+    group[kept] = np.arange(len(kept))
+    total = np.bincount(group, weight, len(kept))
+    sums = [np.bincount(group, weight * side, len(kept)) for side in boxes.T]
+    return (np.stack(sums, axis=1) / total[:, None]).astype(np.float32), scores[kept]
+
+
+def suppress(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
+    """Plain non-maximum suppression: boxes (N, 4) and scores (N,), best score first."""
+    kept = box.nms(boxes, scores, overlap)
+    return boxes[kept], scores[kept]

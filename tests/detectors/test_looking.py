@@ -1,0 +1,85 @@
+"""Looks and their merging, with a network that is a stub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dartblur.detectors.looking import Look, Looking, Scale
+from dartblur.detectors.network import Network
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Bright(Network):
+    """Finds the bounding box of what is brighter than 200, with the score 0.5."""
+
+    def __call__(self, images: Array) -> dict[str, Array]:
+        return {"bright": (images[..., 0] > 200).astype(np.float32)}
+
+
+def decode(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+    y, x = np.nonzero(maps["bright"][index])
+    if not len(x) or floor > 0.5:
+        return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    box = np.array([[x.min(), y.min(), x.max() + 1, y.max() + 1]], np.float32)
+    return box, np.array([0.5], np.float32)
+
+
+def picture(height: int, width: int, box: tuple[int, int, int, int]) -> Array:
+    image = np.zeros((height, width, 3), np.uint8)
+    x1, y1, x2, y2 = box
+    image[y1:y2, x1:x2] = 255
+    return image
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("zoom", [0.5, 1, 2, 3])
+@pytest.mark.parametrize("size", [(320, 640), (333, 601), (1500, 900)])
+def test_boxes_come_back_in_pixels_of_the_picture(
+    size: tuple[int, int], zoom: float, mirrored: bool
+) -> None:
+    box = (150, 200, 190, 260)
+    look = Look(Bright("stub"), decode, zoom, mirrored=mirrored)
+    found, scores = look(picture(*size, box), 0.1)
+    # Tiles that see a part of it give a box of that part.
+    assert np.abs(found - np.array(box)).max(axis=1).min() <= 4
+    np.testing.assert_allclose(scores, 0.5)
+
+
+def test_what_several_looks_find_is_one_face() -> None:
+    looks = tuple(Look(Bright("stub"), decode, zoom) for zoom in (0.5, 1, 2))
+    [faces] = Looking(looks, 0.3)([picture(320, 320, (100, 60, 164, 124))])
+    np.testing.assert_allclose(faces.boxes, [[100, 60, 164, 124]], atol=2)
+
+
+def test_a_face_under_the_threshold_is_left_out() -> None:
+    looks = (Look(Bright("stub"), decode, 1),)
+    image = picture(320, 320, (100, 60, 164, 124))
+    assert [len(Looking(looks, t)([image])[0]) for t in (0.4, 0.5, 0.6)] == [1, 1, 0]
+
+
+def test_boxes_are_cut_at_the_picture() -> None:
+    def wide(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+        return np.array([[-50, -50, 20, 20], [-90, 5, -10, 9]], np.float32), np.ones(2, np.float32)
+
+    [faces] = Looking((Look(Bright("stub"), wide, 1),), 0.3)([picture(64, 64, (0, 0, 1, 1))])
+    np.testing.assert_array_equal(faces.boxes, [[0, 0, 20, 20]])
+
+
+@given(st.floats(0.02, 0.98), st.floats(0.5, 2), st.floats(-2, 2))
+def test_a_scale_goes_back(score: float, gain: float, shift: float) -> None:
+    scale = Scale(gain, shift)
+    common = float(scale(np.array([score]))[0])
+    assert scale.back(common) == pytest.approx(score, rel=1e-4)
+
+
+def test_a_scale_by_hand() -> None:
+    # odds 3 : 1, squared 9 : 1, and a third of that by the shift: 3 : 1
+    assert Scale(2, -np.log(3))(np.array([0.75]))[0] == pytest.approx(0.75)
+    np.testing.assert_allclose(Scale()(np.array([0.1, 0.6])), [0.1, 0.6])
