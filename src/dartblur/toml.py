@@ -18,7 +18,7 @@ def read(kind: type[T], path: Path) -> T:
     """The dataclass `kind` with the fields that the file gives and its own defaults for the rest.
 
     Raises:
-        ConfigError: the file is no TOML, or a field is unknown, missing, out of range or of a wrong type.
+        ConfigError: the file is no TOML, or a field is unknown, missing or of a wrong type.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -85,5 +85,5 @@ def _session(weights: Path, threads: int) -> ort.InferenceSession:
         raise ConfigError(f"{weights}: no such weights; give the ONNX file of a trained generator")
     try:
         return ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime has no public root of its errors
+    except Exception as error:
         raise ConfigError(f"{weights}: not a generator that can be run ({error})") from error

@@ -59,7 +59,8 @@ def framed(boxes: IntArray) -> IntArray:
 def log_size(boxes: IntArray) -> FloatArray:
     """Binary logarithm of each box's mean side over 32 pixels, clipped to `LOG_RANGE`, (N,)."""
     side = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1).clip(min=1)
-    return np.log2(side / 32).clip(*LOG_RANGE).astype(np.float32)
+    sizes: FloatArray = np.log2(side / 32).clip(*LOG_RANGE).astype(np.float32)
+    return sizes
 
 
 def _cut(blurred: Image, frame: IntArray, size: int) -> Image:

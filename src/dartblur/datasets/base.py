@@ -13,7 +13,7 @@ class Reader(Protocol):
     def __call__(self, root: Path, split: str) -> Iterator[Sample]:
         """Every picture of one split, in the order of its label file.
 
-        Boxes are in pixels of the upright picture. A label that scoring passes over has `ignore` set.
+        Boxes are in pixels of the upright picture; a label that scoring passes over is ignored.
 
         Raises:
             BoxesError: a label file is missing or wrong, or a picture that it names is not there.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dartblur import boxes as boxlib
 from dartblur.errors import BoxesError, PictureError
-from dartblur.faces import Faces, Sample
+from dartblur.faces import BoolArray, Faces, Sample
 
 Image = npt.NDArray[np.uint8]
 _GREY = 114
@@ -41,15 +41,15 @@ def shrunk(sample: Sample, longer_side: int) -> Picture:
     image = cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise PictureError(
-            f"{sample.image}: cannot be decoded as a picture; restore it or drop its labels"
+            f"{sample.image}: not a picture that can be read; restore it or drop its labels"
         )
     height, width = image.shape[:2]
     inside = boxlib.clip(sample.faces.boxes, height, width)
     outside = (boxlib.area(inside) == 0) & ~sample.faces.ignore
     if outside.any():
         raise BoxesError(
-            f"{sample.image}: box {sample.faces.boxes[outside][0]} lies outside the {width} × {height} "
-            "picture; correct the label file"
+            f"{sample.image}: box {sample.faces.boxes[outside][0]} lies outside the picture of "
+            f"{width} × {height}; correct the label file"
         )
     labels = sample.faces.with_boxes(inside)[boxlib.area(inside) > 0]
     whole = Picture(sample.image.name, np.asarray(image, np.uint8), labels, Faces.empty())
@@ -140,7 +140,7 @@ def cut_faces(faces: Faces, place: Place, least: float = 0.4) -> Faces:
     inside = boxlib.clip(moved, place.side, place.side)
     areas = boxlib.area(inside)
     share = areas / np.maximum(boxlib.area(moved), 1e-9)
-    keep = (inside[:, 2:] - inside[:, :2] >= 1).all(axis=1)
+    keep: BoolArray = (inside[:, 2:] - inside[:, :2] >= 1).all(axis=1)
     return Faces(inside, faces.scores, faces.ignore | (share < least))[keep]
 
 

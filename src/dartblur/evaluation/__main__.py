@@ -1,4 +1,4 @@
-"""`python -m dartblur.evaluation CONFIG DATA OUT.json [NAME=WEIGHTS.onnx ...]`: the fidelity table."""
+"""The fidelity table: `python -m dartblur.evaluation CONFIG DATA OUT.json [NAME=FILE.onnx ...]`."""
 
 import argparse
 import json
@@ -24,7 +24,6 @@ settings = toml.read(FidelityConfig, arguments.config)
 torch.set_num_threads(settings.threads)
 given = dict(item.split("=", 1) for item in arguments.weights)
 setting = prepare(arguments.data, settings)
-rows: list[dict[str, object]] = []
 
 
 def _anonymizer(name: str) -> Anonymizer | None:
@@ -33,16 +32,26 @@ def _anonymizer(name: str) -> Anonymizer | None:
     return Dartblur(Path(given[name])) if name in given else make_anonymizer(name)
 
 
-for seed in settings.seeds:
-    for method in (*settings.methods, *(name for name in given if name not in settings.methods)):
-        started = time.monotonic()
-        row: dict[str, object] = {"method": method, "seed": seed}
-        rows.append(row)
+def _run() -> None:
+    rows: list[Scores | dict[str, object]] = []
+    methods = (*settings.methods, *(name for name in given if name not in settings.methods))
+    for seed in settings.seeds:
+        for method in methods:
+            rows.append({})
+            _row(rows, method, seed)
 
-        def tell(scores: Scores, row: dict[str, object] = row, started: float = started) -> None:
-            row |= {name: round(value, 2) for name, value in scores.items()}
-            row["seconds"] = round(time.monotonic() - started)
-            arguments.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-            print(json.dumps(row), flush=True)
 
-        measure(_anonymizer(method), setting, settings, seed, tell)
+def _row(rows: list[Scores | dict[str, object]], method: str, seed: int) -> None:
+    started = time.monotonic()
+
+    def tell(scores: Scores) -> None:
+        figures = {name: round(value, 2) for name, value in scores.items()}
+        seconds = round(time.monotonic() - started)
+        rows[-1] = {"method": method, "seed": seed, **figures, "seconds": seconds}
+        arguments.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(rows[-1]), flush=True)
+
+    measure(_anonymizer(method), setting, settings, seed, tell)
+
+
+_run()

@@ -19,8 +19,8 @@ def average_precision(
 ) -> float:
     """Area under the interpolated precision-recall curve, in [0, 1]; 0 without true faces.
 
-    found, truth: one `Faces` for each picture. A detection takes the free true face that it overlaps
-    most, by `overlap` at least; one that overlaps an ignored face instead does not count.
+    found, truth: one `Faces` for each picture. A detection takes the free true face that it
+    overlaps most, by `overlap` at least; one that overlaps an ignored face instead does not count.
     """
     faces = sum(int((~t.ignore).sum()) for t in truth)
     if faces == 0:

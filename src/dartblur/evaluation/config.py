@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartblur.training.config import Start
+from dartblur.reference import Start
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class FidelityConfig:
 
     image_size: longer side of the pictures and side of their square canvas. crop: side of training
     crops. steps, rate: of f_g from the ImageNet backbone; reference_steps, reference_rate: of f_g
-    from f. every: only each n-th training picture (1: all); held_out: train on all training pictures
-    but each n-th and measure on those, instead of split "val" (0: off).
+    from f. every: only each n-th training picture (1: all); held_out: train on all training
+    pictures but each n-th and measure on those, instead of split "val" (0: off).
     """
 
     methods: tuple[str, ...] = ("clear", "block", "gaussian", "pixelate", "dartblur")

@@ -18,7 +18,7 @@ from dartblur.evaluation.config import FidelityConfig
 from dartblur.faces import Faces
 from dartblur.losses.multibox import MultiBox, pad
 from dartblur.nets.retinaface import RetinaFace
-from dartblur.training.run import found_in, starting_values
+from dartblur.reference import found_in, starting_values
 
 Scores = dict[str, float]
 

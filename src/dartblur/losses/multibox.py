@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from dartblur.faces import Faces
 from dartblur.nets.anchors import corners, encode
@@ -66,12 +66,14 @@ class MultiBox:
         """Classification + box_weight × regression, over the number of positive anchors."""
         positive = matched.positive
         count = positive.sum().clamp(min=1)
-        regression = F.smooth_l1_loss(offsets, matched.offsets, reduction="none").sum(2)
+        regression = functional.smooth_l1_loss(offsets, matched.offsets, reduction="none").sum(2)
         regression = torch.where(positive, regression, 0).sum()
-        ranked = F.cross_entropy(logits.detach().transpose(1, 2), positive.long(), reduction="none")
+        ranked = functional.cross_entropy(
+            logits.detach().transpose(1, 2), positive.long(), reduction="none"
+        )
         ranked = ranked.masked_fill(positive | matched.neutral, -1)
         kept = positive | self._hardest(ranked, positive)
-        cost = F.cross_entropy(
+        cost = functional.cross_entropy(
             logits.transpose(1, 2),
             positive.long(),
             reduction="none",

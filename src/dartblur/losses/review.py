@@ -1,7 +1,7 @@
 """The review loss: how far a generated face may stray from the blur that a person expects."""
 
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def review_loss(change: Tensor, margin: float) -> Tensor:
@@ -12,5 +12,5 @@ def review_loss(change: Tensor, margin: float) -> Tensor:
     """
     if change.numel() == 0:
         return change.sum()
-    distance = F.smooth_l1_loss(change, change.new_zeros(()).expand_as(change))
-    return F.relu(distance - margin)
+    distance = functional.smooth_l1_loss(change, change.new_zeros(()).expand_as(change))
+    return functional.relu(distance - margin)

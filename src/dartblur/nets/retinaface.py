@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 MEAN = (104.0, 117.0, 123.0)
 """Subtracted from R, G and B in that order, on the 0 to 255 scale."""
@@ -47,8 +47,9 @@ class ConvNorm(nn.Module):
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H / stride, W / stride)."""
         x = self.norm(self.conv(x))
-        return x if self.slope is None else F.leaky_relu(x, self.slope)
+        return x if self.slope is None else functional.leaky_relu(x, self.slope)
 
 
 class Separable(nn.Module):
@@ -60,6 +61,7 @@ class Separable(nn.Module):
         self.pointwise = ConvNorm(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H / stride, W / stride)."""
         out: Tensor = self.pointwise(self.depthwise(x))
         return out
 
@@ -77,8 +79,11 @@ class Context(nn.Module):
         self.view7 = ConvNorm(quarter, quarter, 3, slope=None)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C', H / stride, W / stride)."""
         five = self.stem5(x)
-        return F.relu(torch.cat([self.view3(x), self.view5(five), self.view7(self.stem7(five))], 1))
+        return functional.relu(
+            torch.cat([self.view3(x), self.view5(five), self.view7(self.stem7(five))], 1)
+        )
 
 
 class RetinaFace(nn.Module):
@@ -100,7 +105,7 @@ class RetinaFace(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
-        """Features at strides 8, 16 and 32, each (B, 64, H / stride, W / stride), before the heads."""
+        """Features before the heads at strides 8, 16, 32: (B, 64, H / stride, W / stride) each."""
         x, taps = images - self.mean, []
         for i, block in enumerate(self.backbone):
             x = block(x)
@@ -110,9 +115,11 @@ class RetinaFace(nn.Module):
             lateral(tap) for lateral, tap in zip(self.lateral, taps, strict=True)
         )
         middle = self.merge[1](
-            middle + F.interpolate(coarse, size=middle.shape[-2:], mode="nearest")
+            middle + functional.interpolate(coarse, size=middle.shape[-2:], mode="nearest")
         )
-        fine = self.merge[0](fine + F.interpolate(middle, size=fine.shape[-2:], mode="nearest"))
+        fine = self.merge[0](
+            fine + functional.interpolate(middle, size=fine.shape[-2:], mode="nearest")
+        )
         levels = (fine, middle, coarse)
         return [context(level) for context, level in zip(self.context, levels, strict=True)]
 

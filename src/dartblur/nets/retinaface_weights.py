@@ -50,7 +50,7 @@ def load(path: Path) -> RetinaFace:
     """RetinaFace with every value of the authors' checkpoint, in evaluation mode.
 
     Raises:
-        TrainingError: the file cannot be read, or a value is missing, left over or of another shape.
+        TrainingError: the file cannot be read, or its values are not those of this network.
     """
     net = RetinaFace()
     values = {ours(name): value for name, value in _read(path).items()}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 _FULL = 127.5
+# Keeps one update of the last layer to about one level.
+_GAIN = 16.0
 
 
 class _Block(nn.Module):
@@ -16,8 +18,8 @@ class _Block(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.leaky_relu(self.first(x), 0.2)
-        return F.leaky_relu(self.second(x), 0.2)
+        x = functional.leaky_relu(self.first(x), 0.2)
+        return functional.leaky_relu(self.second(x), 0.2)
 
 
 class WindowGenerator(nn.Module):
@@ -61,10 +63,10 @@ class WindowGenerator(nn.Module):
         x = torch.cat([x, grid, side], 1)
         skips = []
         for i, block in enumerate(self.down):
-            x = block(x if i == 0 else F.max_pool2d(x, 2))
+            x = block(x if i == 0 else functional.max_pool2d(x, 2))
             skips.append(x)
         for i in (2, 1, 0):
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.up[i](torch.cat([x, skips[i]], 1))
-        out: Tensor = self.limit * torch.tanh(self.last(x) * (_FULL / self.limit))
+        out: Tensor = self.limit * torch.tanh(self.last(x) * (_GAIN / self.limit))
         return out

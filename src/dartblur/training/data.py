@@ -45,7 +45,7 @@ class Crop(NamedTuple):
 
 
 class Batches(torch.utils.data.IterableDataset[Batch]):
-    """Batches of rounds `first`, `first + step`, ...: each depends on seed, rank and round alone."""
+    """Batches of the rounds from `first` on: each depends on seed, rank and round alone."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator)
 def pixel_map(
     windows: Windows, place: Place, size: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Which pixel of a crop which window paints, and where in it: pixel (P,), owner (P,), place (P, 2)."""
+    """Which pixel of a crop (P,), which window paints it (P,), and where in the window (P, 2)."""
     owner = np.full((place.side, place.side), -1, np.int64)
     corner = np.array([place.left, place.top] * 2)
     for i, box in enumerate(windows.boxes - corner):
@@ -156,4 +156,5 @@ def _coloured(image: Image, most: float, rng: np.random.Generator) -> Image:
     gain = 1 + rng.uniform(-most, most)
     shift = rng.uniform(-most, most) * 64
     table = np.clip(np.arange(256) * gain + shift, 0, 255).astype(np.uint8)
-    return table[image]
+    coloured: Image = table[image]
+    return coloured

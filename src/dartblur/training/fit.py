@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from dartblur.datasets.crops import Picture
 from dartblur.errors import TrainingError
+from dartblur.losses.multibox import Targets
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.second_order import AdamState
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Adversary, Pool
-from dartblur.training.config import Generator, TrainingConfig
+from dartblur.training.balance import balanced_gradient
+from dartblur.training.config import Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
 from dartblur.training.painting import Batch, Painted
 from dartblur.training.progress import Report
 from dartblur.training.sheet import write_sheet
-from dartblur.training.steps import Judges, Losses, objectives, total
+from dartblur.training.steps import Judges, Losses, inner_parameters, objectives, total
 
 Painter = Callable[[nn.Module, Batch], Painted]
 
@@ -53,6 +55,8 @@ def fit(
     Raises:
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
+    if training.round == 0:
+        training.pool.warm_up(_examples(training, painter, pictures, config, fabric))
     batches = _loader(training, pictures, config, fabric)
     report = Report(out, config.run.rounds, training.round, fabric.is_global_zero)
     saved = time.monotonic()
@@ -86,7 +90,9 @@ def one_round(
     turn = training.round * config.adversaries.steps
     judge = training.pool.judge(turn)
     judges = Judges(
-        reference, judge.net, AdamState.of(judge.optimizer, dict(judge.net.named_parameters()))
+        reference,
+        judge.net,
+        AdamState.of(judge.optimizer, inner_parameters(judge.net, config.inner.from_block)),
     )
     painted, losses = generator_step(training, painter, batch, judges, config, fabric)
     values = {name: float(value.detach()) for name, value in losses.items()}
@@ -99,8 +105,9 @@ def one_round(
     wrong = [name for name, value in values.items() if not math.isfinite(value)]
     if wrong:
         raise TrainingError(
-            f"round {training.round + 1}: the loss {wrong[0]} is {values[wrong[0]]} on {', '.join(batch.names)}; "
-            "lower the learning rate or look at these pictures, then resume from the last checkpoint"
+            f"round {training.round + 1}: the loss {wrong[0]} is {values[wrong[0]]} on "
+            f"{', '.join(batch.names)}; lower the learning rate or look at these pictures, then "
+            "resume from the last checkpoint"
         )
     return values, painted
 
@@ -123,11 +130,12 @@ def generator_step(
     for name in names:
         painted = painter(training.generator, batch)
         part = weights if name == "all" else _only(weights, name)
-        losses = objectives(painted, batch, judges, part, config.inner)
+        gradients, losses = _gradients(
+            training.generator, painted, batch, judges, part, config.inner
+        )
         seen |= losses
-        value = total(losses, weights)
-        if value.requires_grad:
-            _descend(training, value, config.generator.clip, fabric)
+        if gradients is not None:
+            _descend(training, gradients, config.generator.clip, fabric)
     if config.generator.ema:
         blend = min(config.generator.ema, (1 + training.round) / (10 + training.round))
         _blend(training.average, training.generator, blend)
@@ -141,9 +149,31 @@ def generator_rate(settings: Generator, done: int, rounds: int) -> float:
     return settings.rate * warm * (settings.decay + (1 - settings.decay) * fall)
 
 
-def _descend(training: Training, value: Tensor, clip: float, fabric: Fabric) -> None:
+def _gradients(
+    generator: nn.Module,
+    painted: Painted,
+    batch: Batch,
+    judges: Judges,
+    weights: Objectives,
+    inner: Inner,
+) -> tuple[Sequence[Tensor | None] | None, Losses]:
+    parameters = list(generator.parameters())
+    if weights.balanced:
+        wish, losses = balanced_gradient(
+            painted, batch, weights, lambda p: objectives(p, batch, judges, weights, inner)
+        )
+        return torch.autograd.grad(painted.image, parameters, wish, allow_unused=True), losses
+    losses = objectives(painted, batch, judges, weights, inner)
+    value = total(losses, weights)
+    if not value.requires_grad:
+        return None, losses
+    return torch.autograd.grad(value, parameters, allow_unused=True), losses
+
+
+def _descend(
+    training: Training, gradients: Sequence[Tensor | None], clip: float, fabric: Fabric
+) -> None:
     parameters = list(training.generator.parameters())
-    gradients = torch.autograd.grad(value, parameters, allow_unused=True)
     for parameter, gradient in zip(parameters, gradients, strict=True):
         gradient = torch.zeros_like(parameter) if gradient is None else gradient
         parameter.grad = _mean(gradient, fabric)
@@ -175,16 +205,29 @@ def _blend(average: nn.Module, current: nn.Module, keep: float) -> None:
         a.lerp_(c, 1 - keep)
 
 
-def _active(weights: object) -> list[str]:
+def _active(weights: Objectives) -> list[str]:
     names = ("review", "operational", "posthoc", "cycle", "feature", "match")
     return [name for name in names if getattr(weights, name)]
 
 
-def _only(weights: object, name: str) -> object:
-    from dataclasses import replace
+def _only(weights: Objectives, name: str) -> Objectives:
+    kept = {n: getattr(weights, n) if n == name else 0.0 for n in _active(weights)}
+    return replace(weights, **kept)  # type: ignore[arg-type]
 
-    others = dict.fromkeys((n for n in _active(weights) if n != name), 0.0)
-    return replace(weights, **others)  # type: ignore[type-var]
+
+def _examples(
+    training: Training,
+    painter: Painter,
+    pictures: Sequence[Picture],
+    config: TrainingConfig,
+    fabric: Fabric,
+) -> Iterator[tuple[Tensor, Targets]]:
+    """What adversaries train on, by the generator as it is."""
+    for batch in _loader(training, pictures, config, fabric):
+        batch = fabric.to_device(batch)
+        with torch.no_grad():
+            image = painter(training.generator, batch).image
+        yield image, batch.labels
 
 
 def _loader(

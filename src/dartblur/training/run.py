@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,15 +13,14 @@ from torch import nn
 
 from dartblur import toml
 from dartblur.datasets import READERS
-from dartblur.datasets.crops import Picture, Place, cut, load, with_found
-from dartblur.detection import detect, to_tensor
+from dartblur.datasets.crops import Picture, load
 from dartblur.errors import TrainingError
-from dartblur.nets import retinaface_weights
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.window import WindowGenerator
+from dartblur.reference import found_in, starting_values
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Pool
-from dartblur.training.config import Generator, Start, TrainingConfig
+from dartblur.training.config import Generator, TrainingConfig
 from dartblur.training.fit import Painter, Training, fit
 from dartblur.training.painting import paint
 
@@ -41,12 +41,12 @@ def train(config: Path, data: Path, out: Path, resume: bool = False) -> None:
     fabric = Fabric(
         accelerator=settings.run.device,
         precision=settings.run.precision,
-        devices="auto" if settings.run.device != "cpu" else 1,
-    )  # type: ignore[arg-type]
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+    )
     fabric.launch()
     _prepare(out, resume)
     reference, backbone = starting_values(settings.start)
-    reference = fabric.to_device(reference)
+    reference.to(fabric.device)
     pictures = training_pictures(data, settings, reference)
     training, painter = fresh(settings, reference, backbone, fabric)
     if resume:
@@ -76,15 +76,6 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
 
 
-def starting_values(start: Start) -> tuple[RetinaFace, RetinaFace]:
-    """f, frozen and in evaluation mode, and an untrained detector on the backbone."""
-    reference = retinaface_weights.load(Path(start.reference))
-    reference.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    backbone = RetinaFace()
-    retinaface_weights.load_backbone(backbone, Path(start.backbone))
-    return reference, backbone
-
-
 def training_pictures(
     data: Path, settings: TrainingConfig, reference: RetinaFace
 ) -> Sequence[Picture]:
@@ -108,27 +99,6 @@ def training_pictures(
     if not with_faces:
         raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
     return with_faces
-
-
-def found_in(
-    pictures: Iterator[Picture], reference: RetinaFace, side: int, size: int = 8
-) -> Iterator[Picture]:
-    """Pictures with what the reference detector finds in them on a canvas of `side`²."""
-    held: list[Picture] = []
-    for picture in pictures:
-        held.append(picture)
-        if len(held) == size:
-            yield from _found(held, reference, side)
-            held = []
-    if held:
-        yield from _found(held, reference, side)
-
-
-def _found(pictures: list[Picture], reference: RetinaFace, side: int) -> Iterator[Picture]:
-    images = to_tensor([cut(p.image, Place(0, 0, side)) for p in pictures])
-    found = detect(reference, images.to(reference.mean.device), threshold=0.5)
-    for picture, faces in zip(pictures, found, strict=True):
-        yield with_found(picture, faces)
 
 
 def _prepare(out: Path, resume: bool) -> None:

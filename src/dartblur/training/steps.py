@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn import functional as F
+from torch.nn import functional
 
 from dartblur.losses.multibox import Matched, MultiBox
 from dartblur.losses.review import review_loss
@@ -73,7 +73,7 @@ def _by_reference(
         with torch.no_grad():
             wanted = f.pyramid(batch.clear)
         parts = [
-            F.mse_loss(seen, want) / want.square().mean().clamp(min=1e-6)
+            functional.mse_loss(seen, want) / want.square().mean().clamp(min=1e-6)
             for seen, want in zip(pyramid, wanted, strict=True)
         ]
         losses["feature"] = torch.stack(parts).sum()
@@ -94,7 +94,7 @@ def _by_adversary(
     """
     net = judges.adversary.eval()
     as_found, as_labelled = against
-    parameters = dict(net.named_parameters())
+    parameters = inner_parameters(net, inner.from_block)
     raw: Raw = functional_call(net, parameters, (painted.image,))
     losses: Losses = {}
     if weights.posthoc:
@@ -103,7 +103,7 @@ def _by_adversary(
         return losses
     gradients = gradients_of(as_labelled(raw), parameters)
     if weights.match:
-        losses["match"] = mismatch(gradients, _clear_gradients(net, batch, as_labelled))
+        losses["match"] = mismatch(gradients, _clear_gradients(net, parameters, batch, as_labelled))
     if weights.cycle:
         stepped = _step(parameters, gradients, judges.moments, inner)
         for _ in range(inner.steps - 1):
@@ -117,19 +117,27 @@ def _by_adversary(
     return losses
 
 
+def inner_parameters(net: RetinaFace, from_block: int) -> Parameters:
+    """The parameters of f_g that the inner step moves, by name."""
+    left_out = tuple(f"backbone.{i}." for i in range(from_block))
+    return {name: p for name, p in net.named_parameters() if not name.startswith(left_out)}
+
+
 def mismatch(made: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
     """1 − cosine between two sets of gradients, tensor by tensor, mean over those not zero."""
     parts = []
     for name, gradient in made.items():
         if wanted[name].abs().sum() > 0:
             parts.append(
-                1 - F.cosine_similarity(gradient.flatten(), wanted[name].flatten(), 0, 1e-6)
+                1
+                - functional.cosine_similarity(gradient.flatten(), wanted[name].flatten(), 0, 1e-6)
             )
     return torch.stack(parts).mean()
 
 
-def _clear_gradients(net: RetinaFace, batch: Batch, loss: Callable[[Raw], Tensor]) -> Parameters:
-    parameters = dict(net.named_parameters())
+def _clear_gradients(
+    net: RetinaFace, parameters: Parameters, batch: Batch, loss: Callable[[Raw], Tensor]
+) -> Parameters:
     value = loss(net(batch.clear))
     found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
     return {
