@@ -49,12 +49,14 @@ def command(
     monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", Pillow.MAX_IMAGE_PIXELS)  # main sets it
 
     def run(*words: object) -> Outcome:
+        monkeypatch.setattr(cli.app, "config", ())  # of an earlier run in this process
         monkeypatch.setattr(sys, "argv", ["dartblur", *(str(word) for word in words)])
         capfd.readouterr()
         # main sets filters of its own, and cyclopts warns of sys.argv in tests.
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as stop:
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Cyclopts application invoked")
-            cli.main()
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
         assert isinstance(stop.value.code, int)
         return Outcome(stop.value.code, "".join(capfd.readouterr()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,8 @@ app = App(
 app.command(batch.anonymize)
 app.command(batch.detect)
 app.meta.group_parameters = "Session parameters"
+# main tells how to go on.
+app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False
 
 
 @app.meta.default
@@ -40,11 +43,29 @@ def _with_config(
     """
     if config is not None and not config.is_file():
         raise ConfigError(f"{config}: there is no such configuration file")
+    if config is not None:
+        _check_toml(config)
     # A lone hyphen would be taken for an option.
     tokens = tuple(str(batch.STANDARD_INPUT) if token == "-" else token for token in tokens)
     app.config = () if config is None else (Toml(config, must_exist=True),)
     status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
     return status
+
+
+def _check_toml(config: Path) -> None:
+    """The parser of options would not say which file is broken, and passes over lone keys."""
+    try:
+        content = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"{config}: cannot be read as TOML ({error}); correct the file"
+        ) from error
+    commands = [name for name in app if not name.startswith("-")]
+    for name, table in content.items():
+        if name not in commands or not isinstance(table, dict):
+            raise ConfigError(
+                f"{config}: {name!r} is no table of a command; there are {', '.join(commands)}"
+            )
 
 
 def main() -> None:

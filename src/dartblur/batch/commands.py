@@ -72,12 +72,15 @@ def anonymize(
     # Wrong options are told before anything is touched.
     hide.pipeline(1)
     films.options(keep_metadata=hide.keep_metadata, workers=run.count())
+    beside_them = [path for path in (boxes_out, report) if path]
     if _is_file_target(inputs, out):
         _make_folder(out.parent)
+        _check_files(beside_them)
         jobs = [_to_file(inputs[0], out)]
         task = _Anonymize(out.parent, out.parent, jobs, (), hide, films, run, overwrite)
         return task(Ledger(":memory:"), boxes_out, report)
     check_places(inputs, out)
+    _check_files(beside_them)
     state = out / STATE_FOLDER
     _make_folder(state)
     roots = tuple(path.resolve() for path in inputs if path.is_dir())
@@ -115,7 +118,7 @@ class _Anonymize:
             if report:
                 _write_report(ledger, report)
             if boxes_out:
-                write_coco(boxes_out, lambda: _coco_rows(ledger))
+                _write_boxes(ledger, boxes_out)
             return _summary(ledger, self.jobs, "done")
         finally:
             ledger.close()
@@ -182,8 +185,7 @@ def detect(
     run.count()
     if not inputs:
         raise UsageError("there is no input: name pictures or folders")
-    if out.is_dir():
-        raise UsageError(f"{out}: is a folder; name the JSON file to write")
+    _check_files([out])
     jobs = Inputs(inputs)
     ledger = Ledger(":memory:")
     try:
@@ -191,7 +193,7 @@ def detect(
         with _work(ledger, run) as bar:
             search = _Search(pipeline, ledger, run.max_megapixels)
             _do(search, ledger.pending(), bar, run.count())
-        write_coco(out, lambda: _coco_rows(ledger))
+        _write_boxes(ledger, out)
         return _summary(ledger, jobs, "searched")
     finally:
         ledger.close()
@@ -263,9 +265,22 @@ def _summary(ledger: Ledger, jobs: Inputs | list[Job], verb: str) -> int:
 
 
 def _write_report(ledger: Ledger, report: Path) -> None:
-    with atomic_path(report) as part, part.open("w", encoding="utf-8") as file:
+    with _named(report), atomic_path(report) as part, part.open("w", encoding="utf-8") as file:
         for record in ledger.records():
             file.write(record.to_json() + "\n")
+
+
+def _write_boxes(ledger: Ledger, target: Path) -> None:
+    with _named(target):
+        write_coco(target, lambda: _coco_rows(ledger))
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _coco_rows(ledger: Ledger) -> Iterable[PictureBoxes]:
@@ -293,6 +308,16 @@ def _to_file(source: Path, out: Path) -> Job:
         return Job(Path(PIPE) if source == STANDARD_INPUT else source, Path(out.name))
     [job] = Inputs([source])
     return Job(source, Path(out.name), job.problem)
+
+
+def _check_files(paths: Iterable[Path]) -> None:
+    """Files of JSON to be written at the end: what is wrong with them is told before the work."""
+    for path in paths:
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; name the JSON file to write")
+        if path.suffix.lower() in PICTURE_SUFFIXES | VIDEO_SUFFIXES:
+            raise UsageError(f"{path}: JSON goes there, but it is named like a picture or film")
+        _make_folder(path.parent)
 
 
 def _make_folder(folder: Path) -> None:

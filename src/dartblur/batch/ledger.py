@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -20,7 +21,7 @@ from dartblur.errors import UsageError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-    output BLOB PRIMARY KEY, source BLOB, run INTEGER, status TEXT, settings TEXT,
+    output BLOB PRIMARY KEY, source BLOB, place BLOB, run INTEGER, status TEXT, settings TEXT,
     source_size INTEGER, source_time INTEGER, output_size INTEGER, output_time INTEGER, record TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_run ON files (run, status);
@@ -66,6 +67,7 @@ class Ledger:
 
     def __init__(self, path: Path | str) -> None:
         self._lock = Lock()
+        self._path = path
         try:
             self._base = sqlite3.connect(
                 path, timeout=1, isolation_level=None, check_same_thread=False
@@ -75,13 +77,15 @@ class Ledger:
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
             self._base.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-        except sqlite3.OperationalError as error:
-            raise UsageError(
-                f"{path}: cannot be opened ({error}); another run in the same output folder?"
-            ) from error
+            self._base.execute("SELECT place FROM files LIMIT 0")
+            last = self._base.execute("SELECT max(run) FROM files").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            raise UsageError(f"{path}: broken ({error}); delete it to do all files anew") from error
-        self._run = (self._one("SELECT max(run) FROM files")[0] or 0) + 1
+            if "locked" in str(error):
+                raise UsageError(f"{path}: another run is at work in this output folder") from error
+            raise UsageError(
+                f"{path}: cannot be used ({error}); delete it, and do all anew with --overwrite"
+            ) from error
+        self._run = (last or 0) + 1
 
     def close(self) -> None:
         """Lets the next run in."""
@@ -92,7 +96,7 @@ class Ledger:
 
         again: what is done already is pending all the same.
         """
-        with self._lock:
+        with self._told():
             self._base.execute("BEGIN")
             for job, settings in jobs:
                 self._plan(job, settings, out, again=again)
@@ -101,29 +105,32 @@ class Ledger:
     def _plan(self, job: Job, settings: str, out: Path, *, again: bool) -> None:
         key = os.fsencode(job.relative)
         old = self._base.execute(
-            "SELECT run, source, status, settings, source_size, source_time,"
+            "SELECT run, source, status, place, settings, source_size, source_time,"
             " output_size, output_time FROM files WHERE output = ?",
             (key,),
         ).fetchone()
         if old and old[0] == self._run:
             self._plan_twin(job, os.fsdecode(old[1]))
             return
-        size, time = stamp(job.source)
-        status = "pending"
-        if job.problem:
-            status = "failed"
-        elif old and not again and old[2:6] == ("done", settings, size, time):
-            status = "done" if old[6:8] == stamp(out / job.relative) else "pending"
-        if status == "done":
-            self._base.execute("UPDATE files SET run = ? WHERE output = ?", (self._run, key))
-            return
-        record = failed(job, job.problem).to_json() if job.problem else None
-        ours = old[6:8] if old else (None, None)
+        # Copies keep size and time: the place too tells which picture an output was made from.
+        made_from = (os.fsencode(os.path.realpath(job.source)), settings, *stamp(job.source))
+        there = stamp(out / job.relative)
+        ours = old[7:9] if old else (None, None)
         # What was being written when a run was killed is ours to replace, whatever it looks like.
         ours = (-1, -1) if old and old[2] == "writing" else ours
+        if job.problem:
+            # Made of what was there before the problem.
+            if ours != (None, None) and ours in (there, (-1, -1)):
+                with suppress(OSError):
+                    (out / job.relative).unlink()
+        elif old and not again and old[2:7] == ("done", *made_from) and ours == there:
+            self._base.execute("UPDATE files SET run = ? WHERE output = ?", (self._run, key))
+            return
+        status = "failed" if job.problem else "pending"
+        record = failed(job, job.problem).to_json() if job.problem else None
+        row = (key, os.fsencode(job.source), made_from[0], self._run, status, *made_from[1:], *ours)
         self._base.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, os.fsencode(job.source), self._run, status, settings, size, time, *ours, record),
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, record)
         )
 
     def _plan_twin(self, job: Job, first: str) -> None:
@@ -210,17 +217,26 @@ class Ledger:
             last = rows[-1][0]
 
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
-        with self._lock:
+        with self._told():
             row: tuple[Any, ...] = self._base.execute(query, values).fetchone()
         return row
 
     def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._told():
             return self._base.execute(query, values).fetchall()
 
     def _set(self, query: str, *values: Any) -> None:
-        with self._lock:
+        with self._told():
             self._base.execute(query, values)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The base for one thread at a time; a full disk is told as such."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                raise OSError(f"{self._path}: cannot be written ({error}); run again") from error
 
 
 def failed(job: Job, problem: str | None) -> Record:

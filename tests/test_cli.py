@@ -1,0 +1,211 @@
+"""The command line: what it takes, what it says, and how it ends."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tests.conftest import Outcome
+from tests.pictures import textured, tree
+
+import dartblur
+
+Run = Callable[..., Outcome]
+Save = Callable[..., Path]
+
+
+@pytest.fixture
+def source(tmp_path: Path, save: Save) -> Path:
+    return save(tmp_path / "in" / "a.png")
+
+
+def test_all_done_is_0_some_failed_is_1(tmp_path: Path, source: Path, hide: Run) -> None:
+    assert hide(source, "-o", tmp_path / "one").status == 0
+    (source.parent / "b.png").write_bytes(b"bad")
+    outcome = hide(source.parent, "-o", tmp_path / "two")
+    assert outcome.status == 1
+    assert outcome.error.count("FAILED") == 2  # by name, and in the summary
+    assert "1 done (1 faces), 1 FAILED" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--method", "melt"], "melt"),
+        (["--detector", "eagle"], "eagle"),
+        (["--threshold", 2], "2"),
+        (["--threshold", "high"], "high"),
+        (["--margin", -1], "-1"),
+        (["--strength", 0], "strength"),
+        (["--method", "pixelate", "--cells", 0], "cells"),
+        (["--colour", 0, 0, 256], "256"),
+        (["--colour", 1], "colour"),
+        (["--workers", -2], "-2"),
+        (["--max-megapixels", 0], "max-megapixels"),
+        (["--max-megapixels", "nan"], "nan"),
+        (["--boxes-mode", "both"], "both"),
+        (["--no-such-option"], "no-such-option"),
+        (["--overwrite", "perhaps"], "perhaps"),
+    ],
+    ids=str,
+)
+def test_a_wrong_call_is_2_and_touches_nothing(
+    tmp_path: Path, source: Path, command: Run, words: list[object], told: str
+) -> None:
+    outcome = command("anonymize", source.parent, "-o", tmp_path / "out", *words)
+    assert outcome.status == 2
+    assert told in outcome.error
+    assert "Traceback" not in outcome.error
+    assert not (tmp_path / "out").exists()
+    assert tree(source.parent) == ["a.png"]
+
+
+def test_no_output_no_input_and_no_such_command(source: Path, command: Run) -> None:
+    for words in (["anonymize", source], ["anonymise", source, "-o", "x"], ["anonymize"]):
+        outcome = command(*words)
+        assert outcome.status == 2
+        assert "Traceback" not in outcome.error
+    outcome = command("anonymize", "-o", source.parent / "out")
+    assert outcome.status == 2
+    assert not (source.parent / "out").exists()
+
+
+def test_help_and_version(command: Run) -> None:
+    assert command("--version").error.strip() == dartblur.__version__
+    overview = command("--help")
+    assert overview.status == 0
+    for name in ("anonymize", "detect"):
+        assert name in overview.error
+        assert command(name, "--help").status == 0
+    help_text = command("anonymize", "--help").error
+    for option in (
+        "--method",
+        "--detector",
+        "--boxes",
+        "--threshold",
+        "--margin",
+        "--boxes-out",
+        "--workers",
+        "--overwrite",
+        "--keep-metadata",
+    ):
+        assert option in help_text
+
+
+def test_options_come_from_a_file(tmp_path: Path, source: Path, command: Run) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[anonymize]\nmethod = "block"\ncolour = [9, 8, 7]\nworkers = 1\n')
+    boxes = tmp_path / "b.json"
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "annotations": [{"image_id": 1, "bbox": [10, 10, 5, 5]}],
+    }
+    boxes.write_text(json.dumps(content))
+    words = ("anonymize", source, "--boxes", boxes)
+    assert command("--config", config, *words, "-o", tmp_path / "one").status == 0
+    safe = np.array(Pillow.open(tmp_path / "one" / "a.png"))
+    assert (safe[10:15, 10:15] == [9, 8, 7]).all()
+    said = ("--colour", 1, 2, 3)
+    assert command("--config", config, *words, "-o", tmp_path / "two", *said).status == 0
+    safe = np.array(Pillow.open(tmp_path / "two" / "a.png"))
+    assert (safe[10:15, 10:15] == [1, 2, 3]).all()  # the command line has the last word
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[anonymize]\nmethodd = 1",
+        "[anonymize]\nmethod = 3",
+        "[anonymize",
+        "workers = 1",
+        "[anonymise]\nworkers = 1",
+        "anonymize = 1",
+        "\udcff",
+    ],
+)
+def test_a_wrong_configuration_is_2(
+    tmp_path: Path, source: Path, command: Run, content: str
+) -> None:
+    config = tmp_path / "wrong.toml"
+    config.write_bytes(content.encode("utf-8", "surrogateescape"))
+    words = ("anonymize", source, "-o", tmp_path / "out")
+    outcome = command("--config", config, *words)
+    assert outcome.status == 2
+    assert "Traceback" not in outcome.error
+    assert not (tmp_path / "out").exists()
+    assert outcome.error.strip()
+
+
+def test_a_missing_configuration_is_2(tmp_path: Path, source: Path, command: Run) -> None:
+    outcome = command("--config", tmp_path / "none.toml", "anonymize", source, "-o", tmp_path / "o")
+    assert outcome.status == 2
+    assert "none.toml" in outcome.error
+
+
+def test_detect_writes_boxes_that_anonymize_takes(
+    tmp_path: Path, source: Path, command: Run, hide: Run
+) -> None:
+    (source.parent / "bad.png").write_bytes(b"bad")
+    file = tmp_path / "boxes.json"
+    outcome = command("detect", source.parent, "-o", file, "--workers", 1)
+    assert outcome.status == 1
+    assert "FAILED" in outcome.error
+    content = json.loads(file.read_text())
+    [image] = content["images"]
+    assert (image["file_name"], image["width"], image["height"]) == ("a.png", 60, 48)
+    assert [row["bbox"] for row in content["annotations"]] == [[20, 16, 20, 16]]
+    assert tree(source.parent) == ["a.png", "bad.png"]
+    assert hide(source, "-o", tmp_path / "out", "--boxes", file).status == 0
+    assert (np.array(Pillow.open(tmp_path / "out" / "a.png"))[16:32, 20:40] == 0).all()
+
+
+@pytest.mark.parametrize("words", [["--margin", -1], ["--detector", "x"], ["--workers", -1]])
+def test_a_wrong_detect_is_2(
+    tmp_path: Path, source: Path, command: Run, words: list[object]
+) -> None:
+    assert command("detect", source, "-o", tmp_path / "b.json", *words).status == 2
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_detect_needs_a_file_to_write_and_something_to_read(
+    tmp_path: Path, source: Path, command: Run, stub_detector: None
+) -> None:
+    assert command("detect", source, "-o", tmp_path).status == 2
+    assert command("detect", "-o", tmp_path / "b.json").status == 2
+    before = source.read_bytes()
+    assert command("detect", source, "-o", source).status == 2
+    assert source.read_bytes() == before
+    assert command("detect", source, "-o", tmp_path / "new" / "b.json").status == 0
+
+
+def test_the_module_and_the_command_are_the_same() -> None:
+    words = [sys.executable, "-m", "dartblur", "--version"]
+    run = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == dartblur.__version__
+
+
+def test_the_real_detector_hides_a_real_face(tmp_path: Path, command: Run, save: Save) -> None:
+    data = pytest.importorskip("skimage.data", reason="scikit-image carries the photo")
+    astronaut = np.asarray(data.astronaut())[:300, 100:400]
+    source = save(tmp_path / "in" / "astronaut.png", np.ascontiguousarray(astronaut))
+    words = ("--detector", "fast", "--method", "block", "--workers", 1)
+    assert command("anonymize", source, "-o", tmp_path / "out", *words).status == 0
+    safe = np.array(Pillow.open(tmp_path / "out" / "astronaut.png"))
+    hidden = (safe == 0).all(axis=2) & (astronaut != 0).any(axis=2)
+    assert hidden[90:150, 100:150].mean() > 0.9  # her eyes and nose
+    assert hidden.mean() < 0.25
+    np.testing.assert_array_equal(safe[200:], astronaut[200:])
+
+
+def test_a_textured_picture_without_faces_stays(tmp_path: Path, command: Run, save: Save) -> None:
+    image = textured(64, 64)
+    source = save(tmp_path / "in" / "a.png", image)
+    words = ("--detector", "fast", "--workers", 1)
+    outcome = command("anonymize", source, "-o", tmp_path / "out", *words)
+    assert outcome.status == 0
+    if "(0 faces)" in outcome.error:
+        np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), image)

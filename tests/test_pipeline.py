@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from tests.pictures import MiddleDetector, assert_is_hidden, textured
+
+import dartblur
+from dartblur.anonymizers import Block, Gaussian, MethodSettings, Pixelate
+from dartblur.errors import UsageError
+from dartblur.faces import Faces
+from dartblur.pipeline import Pipeline, cores, grown, make_pipeline
+
+
+def test_the_simple_door_hides_faces(stub_detector: None) -> None:
+    from dartblur import pipeline
+
+    pipeline._pipeline.cache_clear()
+    image = textured(48, 60)
+    before = image.copy()
+    safe = dartblur.anonymize(image, "block")
+    pipeline._pipeline.cache_clear()  # the stub must not outlive this test
+    np.testing.assert_array_equal(image, before)
+    grown_face = np.zeros((48, 60), bool)
+    grown_face[14:34, 18:42] = True  # 20..40 × 16..32, grown by a tenth on every side
+    assert (safe[grown_face] == 0).all()
+    np.testing.assert_array_equal(safe[~grown_face], image[~grown_face])
+
+
+def test_a_pipeline_finds_grows_and_hides() -> None:
+    image = textured(48, 60)
+    assert_is_hidden(image, Pipeline(MiddleDetector(), Block(), margin=0)(image))
+    [box] = Pipeline(MiddleDetector(), Block(), margin=0.5).faces(image).boxes.tolist()
+    assert box == [10, 8, 50, 40]
+    [box] = Pipeline(MiddleDetector(), Block(), margin=9).faces(image).boxes.tolist()
+    assert box == [0, 0, 60, 48]
+
+
+def test_faces_outside_the_picture_go_and_scores_stay_with_theirs() -> None:
+    faces = Faces(
+        np.array([[-9, -9, -5, -5], [10, 10, 20, 20], [5, 5, 5, 9]]), np.array([0.1, 0.2, 0.3])
+    )
+    kept = grown(faces, 0, 48, 60)
+    assert kept.boxes.tolist() == [[10, 10, 20, 20]]
+    assert kept.scores.tolist() == pytest.approx([0.2])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.uint16),
+        [[[0, 0, 0]]],
+        None,
+    ],
+    ids=["grey", "alpha", "float", "16 bit", "list", "none"],
+)
+def test_another_kind_of_image_is_refused(image: object) -> None:
+    with pytest.raises(ValueError, match="image must"):
+        Pipeline(MiddleDetector(), Block())(image)  # type: ignore[arg-type]
+
+
+def test_names_become_parts() -> None:
+    settings = MethodSettings(strength=2, cells=5)
+    assert make_pipeline("gaussian", settings=settings).anonymizer == Gaussian(2)
+    assert make_pipeline("pixelate", settings=settings, margin=0.3).anonymizer == Pixelate(5)
+    assert make_pipeline("block", margin=0.3).margin == 0.3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"method": "melt"}, "melt"),
+        ({"detector": "eagle"}, "eagle"),
+        ({"threshold": 1.5}, "1.5"),
+        ({"threshold": -0.1}, "-0.1"),
+        ({"margin": -0.1}, "-0.1"),
+        ({"margin": float("nan")}, "nan"),
+        ({"margin": 11}, "11"),
+        ({"threads": -1}, "-1"),
+    ],
+)
+def test_wrong_names_and_values_are_named(wrong: dict[str, object], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        make_pipeline(**wrong)  # type: ignore[arg-type]
+
+
+def test_there_is_a_core() -> None:
+    assert cores() >= 1
