@@ -82,14 +82,16 @@ class _Track:
         speed: npt.NDArray[np.float64] = moved / (span + 0.03)
         return speed
 
-    def expected(self, time: float) -> npt.NDArray[np.float64]:
-        """The box at a time after the last sighting; the face is taken to come to rest."""
-        shift = self.velocity(at_end=True) * _coast(time - self.last)
-        box: npt.NDArray[np.float64] = self.boxes[-1].astype(np.float64) + np.tile(shift, 2)
-        return box
+    def path(self, time: float) -> npt.NDArray[np.float64]:
+        """Where the centre may be at a time after the last sighting: x, y, and how far it went.
+
+        Somewhere between at rest and moving on as it did: (4,), a point and a step.
+        """
+        moved = self.velocity(at_end=True) * (time - self.last)
+        return np.concatenate([_centre(self.boxes[-1]), moved])
 
     def reach(self, time: float) -> float:
-        """How far from `expected` the face may be, in its own sizes."""
+        """How far from its path the face may be, in its own sizes."""
         speed = SPEED if len(self.times) > 1 else UNKNOWN_SPEED
         return min(FARTHEST, REACH + speed * (time - self.last))
 
@@ -208,9 +210,10 @@ class Tracker:
         ]
         free = set(range(len(faces)))
         if alive and free:
-            expected = np.stack([track.expected(time) for track in alive])
+            paths = np.stack([track.path(time) for track in alive])
+            sizes = _size(np.stack([track.boxes[-1] for track in alive]))
             reach = np.array([track.reach(time) for track in alive])
-            distance = _distance(expected, faces.boxes.astype(np.float64), reach)
+            distance = _distance(paths, sizes, reach, faces.boxes)
             taken: set[int] = set()
             for flat in np.argsort(distance, axis=None):
                 i, j = divmod(int(flat), len(faces))
@@ -239,17 +242,23 @@ class Tracker:
 
 
 def _distance(
-    expected: npt.NDArray[np.float64],
-    found: npt.NDArray[np.float64],
+    paths: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.float64],
     reach: npt.NDArray[np.float64],
+    found: FloatArray,
 ) -> npt.NDArray[np.float64]:
     """(N, M) distances in face sizes, plus the change of size; inf where it cannot be the same."""
-    size_a, size_b = _size(expected)[:, None], _size(found)[None]
-    apart = _centre(expected)[:, None] - _centre(found)[None]
-    far = np.linalg.norm(apart, axis=2) / np.sqrt(size_a * size_b)
-    change = np.abs(np.log(size_b / size_a))
+    start, step = paths[:, None, :2], paths[:, None, 2:]
+    away = _centre(found)[None] - start  # (N, M, 2)
+    length = np.maximum((step**2).sum(axis=2), 1e-9)
+    along = np.clip((away * step).sum(axis=2) / length, 0, 1)
+    mean = np.sqrt(sizes[:, None] * _size(found)[None])
+    far = np.linalg.norm(away - along[..., None] * step, axis=2) / mean
+    change = np.abs(np.log(_size(found)[None] / sizes[:, None]))
     possible = (far <= reach[:, None]) & (change <= np.log(SIZE_RATIO))
-    return np.where(possible, far + change, np.inf)
+    # Where several fit, the one that moved on as before is likelier than the one that stopped.
+    slower = 0.1 * (1 - along) * np.sqrt(length) / mean
+    return np.where(possible, far + change + np.minimum(slower, 0.5), np.inf)
 
 
 def _centre(boxes: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -124,7 +124,7 @@ def make_film(
         out.metadata.update(tags or {})
         out.start_encoding()
         if art is not None:
-            ok, data = cv2.imencode(".jpg", scene(0, 32, 32, size=8))
+            _, data = cv2.imencode(".jpg", scene(0, 32, 32, size=8))
             packet = av.Packet(data.tobytes())
             packet.pts = packet.dts = 0
             packet.time_base = Fraction(1, 1000)
@@ -179,11 +179,15 @@ def packets(path: Path, kind: str) -> list[tuple[Any, ...]]:
     """Time in seconds and bytes of each packet of the streams of a kind."""
     with av.open(str(path)) as film:
         streams = [s for s in film.streams if s.type == kind]
-        return [
-            (p.stream_index, p.pts * p.time_base, p.duration * p.time_base, bytes(p))
-            for p in film.demux(*streams)
-            if p.size
-        ] if streams else []
+        return (
+            [
+                (p.stream_index, p.pts * p.time_base, p.duration * p.time_base, bytes(p))
+                for p in film.demux(*streams)
+                if p.size
+            ]
+            if streams
+            else []
+        )
 
 
 def frame_times(path: Path) -> list[Fraction]:

@@ -36,7 +36,8 @@ class CutFinder:
             return False
         change = float(np.abs(sketch - before).mean())
         cut = change > max(CHANGED, 3 * self._usual) and _unlike(sketch, before) > UNLIKE
-        self._usual = change if cut else 0.8 * self._usual + 0.2 * change
+        if not cut:
+            self._usual = 0.8 * self._usual + 0.2 * change
         return cut
 
 

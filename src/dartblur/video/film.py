@@ -175,7 +175,7 @@ class _Reader:
                 yield packet
             for frame in self._decoded(packet):
                 begin = frame.pts if begin is None else begin
-                if limit is not None and (frame.pts - begin) * self._base >= limit:
+                if limit is not None and float((frame.pts - begin) * self._base) >= limit:
                     return
                 yield frame
         if check is not None:

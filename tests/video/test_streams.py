@@ -1,0 +1,198 @@
+"""What a film is made of comes out as it went in: times, sound, words, colour, turn."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from tests.video.films import (
+    RedFinder,
+    frame_times,
+    hide,
+    is_red,
+    make_film,
+    packets,
+    pictures,
+    scene,
+)
+
+MILLI = Fraction(1, 1000)
+ODD = [scene(i, 67, 101) for i in range(8)]
+UNEVEN = [0, 512, 700, 1800, 1810, 5000, 5512, 6000, 9000, 9512, 10_000, 30_000]
+FILMS: dict[str, dict[str, Any]] = {
+    "plain.mp4": {},
+    "uneven.mp4": {"times": UNEVEN},
+    "uneven.mkv": {"times": [0, 40, 57, 130, 131, 400, 440, 470, 700, 740, 800, 2000]}
+    | {"base": MILLI},
+    "late.mp4": {"times": [6400 + 512 * i for i in range(12)], "sound": True},
+    "turned.mp4": {"rotation": 90},
+    "turned_back.mov": {"rotation": -90},
+    "upside_down.mp4": {"rotation": 180},
+    "odd.mp4": {"frames": ODD, "pixel_format": "yuv444p"},
+    "odd.webm": {"frames": ODD, "codec": "libvpx-vp9", "base": MILLI},
+    "odd.avi": {
+        "frames": ODD,
+        "codec": "mjpeg",
+        "pixel_format": "yuvj420p",
+        "base": Fraction(1, 25),
+    },
+    "deep.mp4": {"pixel_format": "yuv420p10le"},
+    "hdr.mkv": {
+        "codec": "libx265",
+        "pixel_format": "yuv420p10le",
+        "base": MILLI,
+        "colour": (9, 1, 9, 16),
+    },
+    "all.mkv": {"sound": True, "subtitles": True, "chapters": True, "base": MILLI},
+    "all.mp4": {"sound": True, "chapters": True},
+    "grey.mkv": {"pixel_format": "gray", "base": MILLI},
+    "wide.mp4": {"aspect": Fraction(4, 3), "colour": (1, 2, 1, 1)},
+    "old.avi": {"codec": "mpeg4", "base": Fraction(1, 25)},
+    "edit.mov": {"codec": "prores_ks", "pixel_format": "yuv422p10le"},
+    "new.mp4": {"codec": "libsvtav1"},
+    "lossless.mkv": {"codec": "ffv1", "pixel_format": "yuv422p", "base": MILLI},
+    "stream.ts": {"base": Fraction(1, 90_000), "sound": True},
+    "flash.flv": {"base": MILLI, "sound": True},
+}
+
+
+@pytest.fixture(params=FILMS.items(), ids=FILMS)
+def film(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    name, how = request.param
+    return make_film(tmp_path / name, **how)
+
+
+def described(path: Path) -> tuple[Any, ...]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        frame = next(container.decode(stream))
+        return (
+            context.codec.canonical_name,
+            frame.format.name,
+            (frame.height, frame.width),
+            stream.sample_aspect_ratio or 1,
+            frame.rotation,
+            [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in container.chapters()],
+            [(s.type, s.language) for s in container.streams if s.type != "data"],
+        )
+
+
+def colours(path: Path) -> tuple[int, ...]:
+    with av.open(str(path)) as container:
+        f = next(container.decode(video=0))
+        return (f.colorspace, f.color_range, f.color_primaries, f.color_trc)
+
+
+def test_every_kind_of_film(film: Path) -> None:
+    safe = film.with_name("safe-" + film.name)
+    report = hide(film, safe)
+    assert frame_times(safe) == frame_times(film)
+    for kind in ("audio", "subtitle"):
+        assert packets(safe, kind) == packets(film, kind)
+    assert described(safe) == described(film)
+    for wanted, found in zip(colours(film), colours(safe), strict=True):
+        assert wanted in (found, 0, 2)
+    clear, hidden = pictures(film), pictures(safe)
+    assert report.frames == len(clear) == len(hidden)
+    if film.name != "grey.mkv":
+        assert all(is_red(image).sum() > 200 for image in clear)
+        assert not any(is_red(image).any() for image in hidden)
+    assert report.notes == ()
+    with av.open(str(film)) as a, av.open(str(safe)) as b:
+        assert abs((a.duration or 0) - (b.duration or 0)) <= 40_000
+
+
+def test_the_rest_of_the_picture_looks_as_before(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4")
+    hide(film, tmp_path / "safe.mp4", lookaround=0, bridge=0)
+    for i, (a, b) in enumerate(zip(pictures(film), pictures(tmp_path / "safe.mp4"), strict=True)):
+        far = np.abs(a.astype(int) - b.astype(int))[:, 60 + 2 * i :]
+        assert far.mean() < 2
+
+
+def test_the_detector_sees_turned_films_upright(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", rotation=90)
+    finder = RedFinder()
+    report = hide(film, tmp_path / "safe.mp4", finder)
+    assert set(finder.sizes) == {(96, 64)}
+    assert report.size == (96, 64)
+
+
+def test_hdr_light_levels_follow(tmp_path: Path) -> None:
+    source = tmp_path / "film.mkv"
+    levels = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
+    with av.open(str(source), "w") as out:
+        stream = out.add_stream(
+            "libx265", 25, options={"x265-params": f"log-level=none:{levels}:max-cll=1000,400"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
+        for i in range(4):
+            out.mux(
+                stream.encode(av.VideoFrame.from_ndarray(scene(i)).reformat(format="yuv420p10le"))
+            )
+        out.mux(stream.encode(None))
+    hide(source, tmp_path / "safe.mkv")
+    found = []
+    for path in (source, tmp_path / "safe.mkv"):
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+            data = {
+                d.type.name: bytes(d)
+                for d in (frame.side_data[i] for i in range(len(frame.side_data)))
+            }
+            found.append((data["MASTERING_DISPLAY_METADATA"], data["CONTENT_LIGHT_LEVEL"]))
+    assert found[0] == found[1]
+    assert struct.unpack("=2I", found[1][1]) == (1000, 400)
+
+
+def test_tags_of_place_and_camera_go_unless_kept(tmp_path: Path) -> None:
+    tags = {"location": "+48.1+011.6/", "make": "Camera", "title": "Holiday"}
+    film = make_film(tmp_path / "film.mkv", tags=tags, sound=True, base=MILLI)
+    hide(film, tmp_path / "safe.mkv")
+    hide(film, tmp_path / "kept.mkv", keep_metadata=True)
+    assert b"+48.1" not in (tmp_path / "safe.mkv").read_bytes()
+    with av.open(str(tmp_path / "safe.mkv")) as safe, av.open(str(tmp_path / "kept.mkv")) as kept:
+        assert {k.lower() for k in safe.metadata} <= {"encoder", "duration"}
+        assert safe.streams.audio[0].metadata["language"] == "deu"
+        assert {k.lower(): v for k, v in kept.metadata.items()}["location"] == tags["location"]
+
+
+def test_cover_art_goes_and_is_told(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", cover=True, sound=True)
+    report = hide(film, tmp_path / "safe.mp4")
+    with av.open(str(tmp_path / "safe.mp4")) as safe:
+        assert [s.type for s in safe.streams] == ["video", "audio"]
+    assert len(report.dropped) == 1
+    assert "cover" in report.dropped[0]
+
+
+def test_sound_can_be_dropped(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", sound=True)
+    hide(film, tmp_path / "safe.mp4", audio="drop")
+    with av.open(str(tmp_path / "safe.mp4")) as safe:
+        assert [s.type for s in safe.streams] == ["video"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "canonical"), [("hevc", "hevc"), ("x265", "hevc"), ("mpeg4", "mpeg4")]
+)
+def test_another_codec_can_be_chosen(codec: str, canonical: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4")
+    hide(film, tmp_path / "safe.mp4", codec=codec)
+    assert described(tmp_path / "safe.mp4")[0] == canonical
+    assert frame_times(tmp_path / "safe.mp4") == frame_times(film)
+
+
+def test_quality_and_preset_reach_the_encoder(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (6, 64, 96, 3)).astype(np.uint8)
+    film = make_film(tmp_path / "film.mp4", list(noise))
+    hide(film, tmp_path / "fine.mp4", quality=10, preset="ultrafast")
+    hide(film, tmp_path / "coarse.mp4", quality=45, preset="ultrafast")
+    sizes = [(tmp_path / f"{name}.mp4").stat().st_size for name in ("fine", "coarse")]
+    assert sizes[0] > 3 * sizes[1]
