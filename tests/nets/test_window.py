@@ -1,0 +1,41 @@
+"""The compact generator."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
+
+from dartblur.nets.window import WindowGenerator
+
+
+def test_it_is_small() -> None:
+    assert sum(p.numel() for p in WindowGenerator().parameters()) < 1_000_000
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_it_starts_as_no_change(channels: int) -> None:
+    net = WindowGenerator(size=16, width=4, channels=channels)
+    change = net(torch.rand(5, 3, 16, 16) * 255, torch.zeros(5))
+    assert change.shape == (5, channels, 16, 16)
+    assert not change.any()
+
+
+def test_its_change_is_limited() -> None:
+    net = WindowGenerator(size=16, width=4, limit=10.0)
+    torch.nn.init.normal_(net.last.weight, std=50)
+    assert net(torch.rand(2, 3, 16, 16) * 255, torch.zeros(2)).abs().max() <= 10
+
+
+def test_it_knows_the_size_of_the_face() -> None:
+    torch.manual_seed(0)
+    net = WindowGenerator(size=16, width=4)
+    torch.nn.init.normal_(net.last.weight, std=0.1)
+    window = torch.rand(1, 3, 16, 16) * 255
+    small, large = net(window, torch.tensor([-1.0])), net(window, torch.tensor([2.0]))
+    assert not torch.equal(small, large)
+
+
+def test_a_size_that_cannot_be_halved_is_refused() -> None:
+    with pytest.raises(ValueError, match="12"):
+        WindowGenerator(size=12)
