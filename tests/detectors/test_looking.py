@@ -83,3 +83,21 @@ def test_a_scale_by_hand() -> None:
     # odds 3 : 1, squared 9 : 1, and a third of that by the shift: 3 : 1
     assert Scale(2, -np.log(3))(np.array([0.75]))[0] == pytest.approx(0.75)
     np.testing.assert_allclose(Scale()(np.array([0.1, 0.6])), [0.1, 0.6])
+
+
+def test_a_small_face_needs_a_better_score() -> None:
+    look = Look(Bright("stub"), decode, 1)
+    large, small = picture(320, 320, (50, 50, 146, 146)), picture(320, 320, (50, 50, 70, 74))
+    plain = picture(320, 320, (50, 50, 98, 98))
+    images = [large, plain, small]
+    found = Looking((look,), 0.1, size_gain=float(np.log(3)))(images)
+    # Odds 1 : 1, times 3 where it is twice as high as usual, a third where half as high.
+    assert [float(faces.scores[0]) for faces in found] == pytest.approx([0.75, 0.5, 0.25])
+    found = Looking((look,), 0.4, size_gain=float(np.log(3)))(images)
+    assert [len(faces) for faces in found] == [1, 1, 0]
+
+
+def test_the_largest_view_tells_what_is_small() -> None:
+    looks = tuple(Look(Bright("stub"), decode, zoom) for zoom in (1, 2))
+    [faces] = Looking(looks, 0.1, size_gain=1)([picture(320, 320, (50, 50, 74, 74))])
+    assert faces.scores[0] == pytest.approx(0.5, abs=0.03)

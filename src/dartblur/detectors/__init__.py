@@ -34,11 +34,11 @@ def _thorough(threshold: float | None, threads: int) -> Looking:
     looks = (
         Look(center, centerface.decode, 1, scale=common),
         Look(center, centerface.decode, 1, scale=common, mirrored=True),
-        Look(center, centerface.decode, 2, scale=common, own_size=THOROUGH_SIZE),
+        Look(center, centerface.decode, 3, scale=common, own_size=THOROUGH_SIZE),
         Look(retina, retinaface.decode, 1),
         Look(retina, retinaface.decode, 2),
     )
-    return Looking(looks, 0.32 if threshold is None else threshold)
+    return Looking(looks, 0.31 if threshold is None else threshold, size_gain=0.3)
 
 
 def _fast(threshold: float | None, threads: int) -> Looking:

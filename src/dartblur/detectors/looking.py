@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, log
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,8 @@ Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]
 OVERLAP_WITHIN = 0.5
 # Boxes below the threshold, down to this score, still help to place the ones above it.
 SUPPORT = 0.14
+# Height in pixels, in the largest view of the picture, at which a score is taken as it is.
+PLAIN_HEIGHT = 48
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,11 @@ class Scale:
 
     def __call__(self, scores: Scores) -> Scores:
         """Common scores of a network's scores, (N,) in [0, 1]."""
-        clipped = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
-        logits = np.log(clipped / (1 - clipped))
-        common: Scores = 1 / (1 + np.exp(-(self.gain * logits + self.shift)))
-        return common
+        return _sigmoid(self.gain * _logit(scores) + self.shift)
 
     def back(self, common: float) -> float:
         """The network's score of a common score."""
-        common = min(max(common, 1e-6), 1 - 1e-6)
-        return 1 / (1 + exp(-(log(common / (1 - common)) - self.shift) / self.gain))
+        return float(_sigmoid((_logit(np.array([common])) - self.shift) / self.gain)[0])
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,16 @@ class Look:
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
         """Boxes (N, 4) in pixels of the picture and common scores (N,) of at least `floor`."""
         height, width = image.shape[:2]
-        view = scaled(image, scale_for(self.zoom, self.own_size, height, width))
+        view = scaled(image, self.factor(height, width))
         boxes, scores = self._in_view(view[:, ::-1] if self.mirrored else view, floor)
         if self.mirrored:
             boxes[:, 0::2] = view.shape[1] - boxes[:, 2::-2]
         boxes = box.scale(boxes, width / view.shape[1], height / view.shape[0])
         return boxes, self.scale(scores)
+
+    def factor(self, height: int, width: int) -> float:
+        """By how much a picture of that size is scaled."""
+        return scale_for(self.zoom, self.own_size, height, width)
 
     def _in_view(self, view: npt.NDArray[np.uint8], floor: float) -> tuple[FloatArray, Scores]:
         boxes, scores = [], []
@@ -89,11 +90,14 @@ class Looking:
     """The faces that any of several looks finds.
 
     threshold: faces that score less are left out.
+    size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
+        loses for one half as high, or less: the smaller, the more often it is not a face.
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
     looks: tuple[Look, ...]
     threshold: float
+    size_gain: float = 0.0
     overlap: float = 0.4
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
@@ -103,13 +107,33 @@ class Looking:
     def _one(self, image: Image) -> Faces:
         if image.size == 0:
             return Faces.empty()
-        floor = min(self.threshold, SUPPORT)
-        found = [look(image, floor) for look in self.looks]
+        least = Scale(shift=self.size_gain).back(self.threshold)
+        found = [look(image, min(least, SUPPORT)) for look in self.looks]
         boxes, scores = merge(
             np.concatenate([boxes for boxes, _ in found]),
             np.concatenate([scores for _, scores in found]),
             self.overlap,
         )
-        inside = box.clip(boxes, *image.shape[:2])
-        sure = (scores >= self.threshold) & (box.area(inside) > 0)
-        return Faces(inside, np.clip(scores, 0, 1).astype(np.float32))[sure]
+        height, width = image.shape[:2]
+        if self.size_gain:
+            zoom = max(look.factor(height, width) for look in self.looks)
+            scores = _by_size(scores, (boxes[:, 3] - boxes[:, 1]) * zoom, self.size_gain)
+        inside = box.clip(boxes, height, width)
+        order = np.argsort(-scores, kind="stable")
+        sure = order[((scores >= self.threshold) & (box.area(inside) > 0))[order]]
+        return Faces(inside[sure], np.clip(scores[sure], 0, 1))
+
+
+def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:
+    doublings = np.log2(np.maximum(heights, 1) / PLAIN_HEIGHT)
+    return _sigmoid(_logit(scores) + gain * np.clip(doublings, -1, 1))
+
+
+def _logit(scores: Scores) -> Scores:
+    clipped = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def _sigmoid(logits: Scores) -> Scores:
+    values: Scores = 1 / (1 + np.exp(-logits))
+    return values
