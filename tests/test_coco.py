@@ -163,5 +163,6 @@ def test_what_is_no_json_names_the_file(tmp_path: Path, content: bytes) -> None:
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.json"):
-        with pytest.raises(BoxesError, match=path.name):
+        with pytest.raises(BoxesError, match=path.name) as error:
             read_coco(path)
+        assert "cannot be read: " in str(error.value)

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Annotated
 
+import cv2
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Toml
 from PIL import Image
@@ -73,6 +74,8 @@ def main() -> None:
     # Sizes are checked by --max-megapixels, which may be set higher than Pillow's own limit.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    # OpenCV's own words on broken pictures name no file; ours do.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:

@@ -54,7 +54,9 @@ def read_coco(path: Path) -> dict[str, PictureBoxes]:
     """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise BoxesError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise BoxesError(f"{path}: cannot be read as JSON: {error}") from error
     try:
         images = {image["id"]: image for image in content["images"]}

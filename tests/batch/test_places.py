@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.pictures import assert_is_hidden, textured, tree
 
 from dartblur import files
 from dartblur.batch import hiding
+from dartblur.errors import VideoError
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
@@ -116,6 +118,25 @@ def test_a_run_that_is_interrupted_goes_on_later(
     monkeypatch.setattr(hiding, name, real)
     assert hide(tmp_path / "in", "-o", tmp_path / "out").status == 0
     assert tree(tmp_path / "out") == [*(f"{n}.png" for n in range(6)), REPORT]
+
+
+def test_a_film_can_be_interrupted(
+    tmp_path: Path, hide: Hide, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupt reaches the main thread: a film done in another would go on to its end."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"a film")
+    threads = []
+
+    def film(*_: object, **__: object) -> object:
+        threads.append(threading.current_thread())
+        raise VideoError("a.mp4: no film")
+
+    monkeypatch.setattr(hiding, "anonymize_video", film)
+    outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
+    assert outcome.status == 1
+    assert "a.mp4: no film" in outcome.error
+    assert threads == [threading.main_thread()]
 
 
 def test_a_fault_of_ours_is_told_as_such_and_stops_nobody(

@@ -111,10 +111,11 @@ class _Anonymize:
             with _work(ledger, self.run) as bar:
                 pictures = (job for job in ledger.pending() if not job.is_film)
                 _do(work, pictures, bar, self.run.count())
-                # One film at a time: each uses all cores by itself.
+                # One film at a time: each uses all cores by itself. In this thread: an interrupt
+                # ends it at once, not with the film.
                 for job in ledger.pending():
                     with bar.film(job.relative.name) as progress:
-                        _do(replace(work, progress=progress), [job], bar, 1)
+                        _tell(replace(work, progress=progress)(job), bar)
             if report:
                 _write_report(ledger, report)
             if boxes_out:
@@ -240,9 +241,13 @@ def _work(ledger: Ledger, run: RunOptions) -> Iterator[Bar]:
 def _do(work: Callable[[Job], Record], jobs: Iterable[Job], bar: Bar, workers: int) -> None:
     """Jobs side by side; failures are told as they come."""
     for record in side_by_side(work, jobs, workers):
-        bar.advance()
-        if record.status == "failed":
-            bar.say(_failure(record))
+        _tell(record, bar)
+
+
+def _tell(record: Record, bar: Bar) -> None:
+    bar.advance()
+    if record.status == "failed":
+        bar.say(_failure(record))
 
 
 def _failure(record: Record) -> str:
