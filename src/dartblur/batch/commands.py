@@ -21,7 +21,7 @@ from dartblur.batch.progress import Bar, printable, progress_bar
 from dartblur.batch.side_by_side import side_by_side
 from dartblur.coco import PictureBoxes, read_coco, write_coco
 from dartblur.detectors import providers
-from dartblur.errors import InputError, PictureError, UsageError
+from dartblur.errors import BoxesError, InputError, PictureError, UsageError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path, remove_parts
 from dartblur.images import PICTURE_SUFFIXES, read_picture
@@ -104,7 +104,7 @@ class _Anonymize:
     overwrite: bool
 
     def __call__(self, ledger: Ledger, boxes_out: Path | None, report: Path | None) -> int:
-        given = read_coco(self.hide.boxes) if self.hide.boxes else None
+        given = _given_boxes(self.hide.boxes)
         try:
             ledger.plan(self._settled(given), self.out, again=self.overwrite)
             work = self._worker(ledger, given)
@@ -234,7 +234,7 @@ def _work(ledger: Ledger, run: RunOptions) -> Iterator[Bar]:
     with progress_bar(ledger.count("pending"), quiet=run.quiet) as bar:
         if ledger.count("pending"):
             device = providers()[0].removesuffix("ExecutionProvider")
-            bar.say(f"finding faces on {device}, with {run.count()} workers")
+            bar.say(f"networks run on {device}, {run.count()} workers")
         yield bar
 
 
@@ -248,6 +248,13 @@ def _tell(record: Record, bar: Bar) -> None:
     bar.advance()
     if record.status == "failed":
         bar.say(_failure(record))
+
+
+def _given_boxes(path: Path | None) -> dict[str, PictureBoxes] | None:
+    try:
+        return read_coco(path) if path else None
+    except BoxesError as error:
+        raise UsageError(f"--boxes: {error}") from error
 
 
 def _failure(record: Record) -> str:
