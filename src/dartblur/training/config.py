@@ -58,6 +58,7 @@ class Objectives:
 
     cycle goes through the inner step; with `first_order` it is reported and not descended. feature:
     f's features on g(x, b) against those on x. match: f_g's gradient on g(x, b) against that on x.
+    likeness: f_g's features on g(x, b) against those on x.
     updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
     compare gradients of equal norm, see `training.balance`.
     """
@@ -68,6 +69,7 @@ class Objectives:
     cycle: float = 2.0
     feature: float = 1.0
     match: float = 0.0
+    likeness: float = 0.0
     margin: float = 20.0
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"

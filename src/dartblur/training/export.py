@@ -29,6 +29,7 @@ def export_window(net: torch.nn.Module, size: int, target: Path) -> None:
     """Writes a window generator of `size` cells as ONNX: windows, log_size → change."""
     net = net.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     example = (torch.zeros(2, 3, size, size), torch.zeros(2))
+    many = torch.export.Dim("windows", min=1)
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         net,
@@ -36,7 +37,9 @@ def export_window(net: torch.nn.Module, size: int, target: Path) -> None:
         str(target),
         input_names=["windows", "log_size"],
         output_names=["change"],
-        dynamic_axes={name: {0: "windows"} for name in ("windows", "log_size", "change")},
-        opset_version=17,
-        dynamo=False,
+        dynamic_shapes={"windows": {0: many}, "log_size": {0: many}},
+        opset_version=18,
+        external_data=False,
+        dynamo=True,
+        verbose=False,
     )

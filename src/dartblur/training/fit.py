@@ -206,7 +206,7 @@ def _blend(average: nn.Module, current: nn.Module, keep: float) -> None:
 
 
 def _active(weights: Objectives) -> list[str]:
-    names = ("review", "operational", "posthoc", "cycle", "feature", "match")
+    names = ("review", "operational", "posthoc", "cycle", "feature", "match", "likeness")
     return [name for name in names if getattr(weights, name)]
 
 

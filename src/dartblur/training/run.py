@@ -16,13 +16,14 @@ from dartblur.datasets import READERS
 from dartblur.datasets.crops import Picture, load
 from dartblur.errors import TrainingError
 from dartblur.nets.retinaface import RetinaFace
+from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.reference import found_in, starting_values
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Pool
 from dartblur.training.config import Generator, TrainingConfig
 from dartblur.training.fit import Painter, Training, fit
-from dartblur.training.painting import paint
+from dartblur.training.painting import paint, paint_whole
 
 
 def train(config: Path, data: Path, out: Path, resume: bool = False) -> None:
@@ -72,6 +73,9 @@ def fresh(
 
 def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
     """The generator of the settings, and the way it paints."""
+    if settings.kind == "unet":
+        whole = FrameGenerator(settings.width)
+        return whole.to(memory_format=torch.channels_last), paint_whole  # type: ignore[call-overload]
     net = WindowGenerator(settings.size, int(settings.width), settings.channels, settings.limit)
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
 

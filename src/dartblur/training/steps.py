@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +41,7 @@ def objectives(
     if weights.review:
         losses["review"] = review_loss(painted.change, weights.margin)
     losses |= _by_reference(painted, batch, judges.reference, weights, _against(loss, found))
-    if weights.posthoc or weights.cycle or weights.match:
+    if weights.posthoc or weights.cycle or weights.match or weights.likeness:
         labels = loss.match(priors, batch.labels)
         losses |= _by_adversary(
             painted, batch, judges, weights, inner, (_against(loss, found), _against(loss, labels))
@@ -67,16 +67,12 @@ def _by_reference(
 ) -> Losses:
     if not (weights.operational or weights.feature):
         return {}
-    pyramid = f.pyramid(painted.image)
+    pyramid = f.neck(f.taps(painted.image))
     losses = {"operational": as_found(f.heads(pyramid))} if weights.operational else {}
     if weights.feature:
         with torch.no_grad():
-            wanted = f.pyramid(batch.clear)
-        parts = [
-            functional.mse_loss(seen, want) / want.square().mean().clamp(min=1e-6)
-            for seen, want in zip(pyramid, wanted, strict=True)
-        ]
-        losses["feature"] = torch.stack(parts).sum()
+            wanted = f.neck(f.taps(batch.clear))
+        losses["feature"] = unlikeness(pyramid, wanted)
     return losses
 
 
@@ -95,8 +91,15 @@ def _by_adversary(
     net = judges.adversary.eval()
     as_found, as_labelled = against
     parameters = inner_parameters(net, inner.from_block)
-    raw: Raw = functional_call(net, parameters, (painted.image,))
+    taps = net.taps(painted.image)
+    neck = net.neck(taps)
+    raw = net.heads(neck)
     losses: Losses = {}
+    if weights.likeness:
+        with torch.no_grad():
+            clear = net.taps(batch.clear)
+            clear += net.neck(clear)
+        losses["likeness"] = unlikeness(taps + neck, clear)
     if weights.posthoc:
         losses["posthoc"] = as_found(raw)
     if not (weights.cycle or weights.match):
@@ -115,6 +118,15 @@ def _by_adversary(
             stepped = {name: value.detach() for name, value in stepped.items()}
         losses["cycle"] = as_found(functional_call(net, stepped, (batch.clear,)))
     return losses
+
+
+def unlikeness(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Squared distance of features over their mean square, summed over levels."""
+    parts = [
+        functional.mse_loss(m, w) / w.square().mean().clamp(min=1e-6)
+        for m, w in zip(made, wanted, strict=True)
+    ]
+    return torch.stack(parts).sum()
 
 
 def inner_parameters(net: RetinaFace, from_block: int) -> Parameters:

@@ -1,0 +1,111 @@
+"""What training paints is what the runtime paints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
+pytest.importorskip("onnxscript", reason="the export needs it: pip install dartblur[train]")
+
+from dartblur.anonymizers.dartblur import Dartblur
+from dartblur.datasets.crops import Picture
+from dartblur.faces import Faces
+from dartblur.nets.unet import FrameGenerator
+from dartblur.nets.window import WindowGenerator
+from dartblur.training.balance import balanced_gradient
+from dartblur.training.config import Data, Objectives
+from dartblur.training.data import Batches
+from dartblur.training.export import export_window
+from dartblur.training.painting import Batch, paint, paint_whole
+
+SIZE = 24
+# Small, large, overlapping, beyond the edge, of a pixel.
+BOXES = np.array(
+    [[4, 6, 20, 26], [12, 10, 60, 70], [70, -9, 110, 25], [3, 80, 6, 82], [50, 50, 51, 51]],
+    np.float32,
+)
+
+
+@pytest.fixture(scope="module")
+def generator() -> WindowGenerator:
+    torch.manual_seed(0)
+    net = WindowGenerator(SIZE, width=4)
+    torch.nn.init.normal_(net.last.weight, std=20.0)
+    return net
+
+
+@pytest.fixture(scope="module")
+def picture() -> Picture:
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 256, (12, 12, 3), np.uint8), (96, 96))
+    return Picture("drawn", np.asarray(image, np.uint8), Faces(BOXES), Faces(BOXES))
+
+
+@pytest.fixture(scope="module")
+def batch(picture: Picture) -> Batch:
+    plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
+    for number in range(20):
+        made = Batches([picture], plain, SIZE, (0, 0)).batch(number)
+        if np.array_equal(pixels(made.clear), picture.image):
+            return made
+    raise AssertionError("every draw was mirrored")
+
+
+def pixels(images: torch.Tensor) -> np.ndarray:
+    return images[0].round().byte().permute(1, 2, 0).numpy()
+
+
+def test_training_and_runtime_agree(
+    generator: WindowGenerator, picture: Picture, batch: Batch, tmp_path: Path
+) -> None:
+    export_window(generator, SIZE, tmp_path / "g.onnx")
+    served = Dartblur(tmp_path / "g.onnx")(picture.image, picture.faces)
+    with torch.no_grad():
+        trained = paint(generator, batch).image
+    assert np.abs(pixels(trained).astype(int) - served).max() <= 1
+    assert np.abs(served.astype(int) - pixels(batch.blurred)).max() > 10
+
+
+def test_export_agrees_with_torch(generator: WindowGenerator, tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    export_window(generator, SIZE, tmp_path / "g.onnx")
+    session = ort.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    for count in (1, 7):
+        windows, sizes = torch.rand(count, 3, SIZE, SIZE) * 255, torch.randn(count)
+        inputs = {"windows": windows.numpy(), "log_size": sizes.numpy()}
+        with torch.no_grad():
+            expected = generator(windows, sizes).numpy()
+        np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_outside_the_boxes_the_input_stays(
+    generator: WindowGenerator, batch: Batch, whole: bool
+) -> None:
+    painted = paint_whole(FrameGenerator(0.125), batch) if whole else paint(generator, batch)
+    outside = torch.ones(96 * 96, dtype=torch.bool)
+    outside[batch.pixel] = False
+    made, clear = (x.detach()[0].flatten(1)[:, outside] for x in (painted.image, batch.clear))
+    assert torch.equal(made, clear)
+
+
+def test_balanced_objectives_count_alike(generator: WindowGenerator, batch: Batch) -> None:
+    painted = paint(generator, batch)
+    weights = Objectives(operational=1.0, posthoc=3.0)
+    target = torch.randn_like(painted.image)
+
+    def losses(p: object) -> dict[str, torch.Tensor]:
+        image = p.image  # type: ignore[attr-defined]
+        return {"operational": 1e4 * (image * target).mean(), "posthoc": 1e-4 * image.mean()}
+
+    wish, seen = balanced_gradient(painted, batch, weights, losses)
+    inside = wish[0].flatten(1)[:, batch.pixel]
+    assert set(seen) == {"operational", "posthoc"}
+    assert float(wish.abs().sum()) == pytest.approx(float(inside.abs().sum()))
+    # Weight 3 and a loss a hundred million times smaller still leads.
+    assert float(inside.mean()) > 0
+    assert 2 < float(inside.norm()) < 4

@@ -1,0 +1,188 @@
+"""Whole trainings, small: from configuration to anonymized picture, killed, resumed, spoilt."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
+
+from tests.training.conftest import Ground
+
+from dartblur.anonymizers.dartblur import Dartblur
+from dartblur.errors import ConfigError, TrainingError
+from dartblur.faces import Faces
+from dartblur.training import train
+from dartblur.training.checkpoint import read
+from dartblur.training.export import export
+from dartblur.training.progress import Report
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the package catches it."""
+
+
+def changed(ground: Ground, tmp_path: Path, old: str, new: str) -> Path:
+    text = ground.config.read_text()
+    assert old in text
+    (tmp_path / "changed.toml").write_text(text.replace(old, new))
+    return tmp_path / "changed.toml"
+
+
+def short(ground: Ground, tmp_path: Path) -> Path:
+    """Four rounds, each of them saved."""
+    text = ground.config.read_text().replace("rounds = 8", "rounds = 4")
+    (tmp_path / "short.toml").write_text(text.replace("save_minutes = 0.5", "save_minutes = 0.0"))
+    return tmp_path / "short.toml"
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+    report = Report.__call__
+
+    def killing(self: Report, done: int, losses: dict[str, float]) -> None:
+        if done > last:
+            self.close()
+            raise Killed
+        report(self, done, losses)
+
+    monkeypatch.setattr(Report, "__call__", killing)
+
+
+def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
+    train(ground.config, ground.data, tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "g.onnx")
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    out = Dartblur(tmp_path / "g.onnx")(image, Faces(np.array([[30, 20, 70, 80]], np.float32)))
+    changed_pixels = (out != image).any(axis=2)
+    assert changed_pixels[20:80, 30:70].mean() > 0.9
+    changed_pixels[20:80, 30:70] = False
+    assert not changed_pixels.any()
+    rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
+    assert [int(row["round"]) for row in rows] == list(range(1, 9))
+    assert all(float(row["cycle"]) > 0 for row in rows)
+    assert sorted(p.name for p in (tmp_path / "run" / "sheets").iterdir()) == [
+        "000004.png",
+        "000008.png",
+    ]
+
+
+def test_killed_and_resumed_ends_with_the_same_weights(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_round = short(ground, tmp_path)
+    train(every_round, ground.data, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, last=2)
+        with pytest.raises(Killed):
+            train(every_round, ground.data, tmp_path / "killed")
+    assert read(tmp_path / "killed" / "checkpoint.pt")["round"] == 2
+    train(every_round, ground.data, tmp_path / "killed", resume=True)
+    whole, killed = (read(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
+    for part in ("generator", "average"):
+        for name, value in whole[part].items():
+            assert torch.equal(value, killed[part][name]), name
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("whole", "killed")]
+    assert [_without_time(line) for line in logs[0]] == [_without_time(line) for line in logs[1]]
+
+
+def _without_time(line: str) -> list[str]:
+    return [cell for i, cell in enumerate(line.split(",")) if i != 1]
+
+
+def test_a_checkpoint_of_another_configuration_names_the_field(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_round = short(ground, tmp_path)
+    kill_at(monkeypatch, last=1)
+    with pytest.raises(Killed):
+        train(every_round, ground.data, tmp_path / "run")
+    other = changed(ground, tmp_path, "cycle = 2.0", "cycle = 3.0")
+    with pytest.raises(TrainingError, match=r"objectives\.cycle"):
+        train(other, ground.data, tmp_path / "run", resume=True)
+    with pytest.raises(TrainingError, match="resume it or give another folder"):
+        train(ground.config, ground.data, tmp_path / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dartblur.training import fit
+
+    every_round = short(ground, tmp_path)
+    honest = fit.objectives
+    calls = []
+
+    def spoilt(*arguments: Any) -> dict[str, torch.Tensor]:
+        losses = honest(*arguments)
+        calls.append(1)
+        return {**losses, "posthoc": losses["posthoc"] * float("nan")} if len(calls) > 2 else losses
+
+    monkeypatch.setattr(fit, "objectives", spoilt)
+    with pytest.raises(TrainingError, match=r"round 3: the loss posthoc is nan on \d\.png"):
+        train(every_round, ground.data, tmp_path / "run")
+    held = read(tmp_path / "run" / "checkpoint.pt")
+    assert held["round"] == 2
+    assert all(value.isfinite().all() for value in held["generator"].values())
+
+
+def test_no_space_for_a_checkpoint(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_round = short(ground, tmp_path)
+    save = torch.save
+    calls = []
+
+    def full(content: object, file: Any) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            file.write(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        train(every_round, ground.data, tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").glob("checkpoint*")] == ["checkpoint.pt"]
+    assert read(tmp_path / "run" / "checkpoint.pt")["round"] == 1
+
+
+def test_nothing_to_resume(ground: Ground, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no checkpoint to resume from"):
+        train(ground.config, ground.data, tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint(ground: Ground, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(TrainingError, match="damaged"):
+        train(ground.config, ground.data, tmp_path, resume=True)
+
+
+def test_an_unknown_field_is_named(ground: Ground, tmp_path: Path) -> None:
+    wrong = changed(ground, tmp_path, "rounds = 8", "rounds = 8\nroundz = 9")
+    with pytest.raises(ConfigError, match="roundz"):
+        train(wrong, ground.data, tmp_path / "run")
+
+
+def test_two_processes(ground: Ground, tmp_path: Path) -> None:
+    short = changed(ground, tmp_path, "rounds = 8", "rounds = 2\nthreads = 1")
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    module = ["-m", "dartblur.training", str(short), str(ground.data), str(tmp_path / "run")]
+    done = subprocess.run(
+        [sys.executable, *command, *module],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert read(tmp_path / "run" / "checkpoint.pt")["round"] == 2
+    assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 3
