@@ -38,15 +38,38 @@ def test_the_area_that_is_looked_at_is_bounded(height: int, width: int, zoom: fl
 
 
 def test_a_picture_is_stretched_to_whole_cells_not_padded() -> None:
-    image = np.full((50, 70, 3), 200, np.uint8)
+    image = np.zeros((50, 70, 3), np.uint8)
+    image[:25] = 200
     view = scaled(image, 1)
-    assert view.shape == (64, 96, 3)
-    assert (view == 200).all()
+    assert view.pixels.shape == (64, 96, 3)
+    assert (view.pixels[:31] == 200).all()
+    assert (view.pixels[33:] == 0).all()
+    assert (view.x, view.y) == pytest.approx((96 / 70, 64 / 50))
+
+
+def test_an_enlarged_picture_keeps_its_shape_and_is_padded_with_its_edge() -> None:
+    image = np.zeros((50, 70, 3), np.uint8)
+    image[:, -1] = image[-1] = 200
+    view = scaled(image, 2)
+    assert view.pixels.shape == (128, 160, 3)
+    assert (view.x, view.y) == (2, 2)
+    assert (view.pixels[:97, :137] == 0).all()
+    assert (view.pixels[100:] == 200).all()
+    assert (view.pixels[:, 140:] == 200).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (7, 2)])
+@pytest.mark.parametrize("scale", [1e-3, 0.3, 1, 3])
+def test_a_view_is_never_empty(shape: tuple[int, int], scale: float) -> None:
+    height, width = scaled(np.zeros((*shape, 3), np.uint8), scale).pixels.shape[:2]
+    assert height >= 32
+    assert width >= 32
+    assert height % 32 == width % 32 == 0
 
 
 def test_a_picture_that_fits_is_left_as_it_is() -> None:
     image = np.zeros((64, 96, 3), np.uint8)
-    assert scaled(image, 1) is image
+    assert scaled(image, 1).pixels is image
 
 
 @settings(max_examples=30)

@@ -61,19 +61,19 @@ class Look:
         """Boxes (N, 4) in pixels of the picture and common scores (N,) of at least `floor`."""
         height, width = image.shape[:2]
         view = scaled(image, self.factor(height, width))
-        boxes, scores = self._in_view(view[:, ::-1] if self.mirrored else view, floor)
+        pixels = view.pixels[:, ::-1] if self.mirrored else view.pixels
+        boxes, scores = self._in_view(pixels, floor)
         if self.mirrored:
-            boxes[:, 0::2] = view.shape[1] - boxes[:, 2::-2]
-        boxes = box.scale(boxes, width / view.shape[1], height / view.shape[0])
-        return boxes, self.scale(scores)
+            boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
+        return box.scale(boxes, 1 / view.x, 1 / view.y), self.scale(scores)
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
         return scale_for(self.zoom, self.own_size, height, width)
 
-    def _in_view(self, view: npt.NDArray[np.uint8], floor: float) -> tuple[FloatArray, Scores]:
+    def _in_view(self, pixels: Image, floor: float) -> tuple[FloatArray, Scores]:
         boxes, scores = [], []
-        for tile in tiles(view):
+        for tile in tiles(pixels):
             maps = self.network(np.ascontiguousarray(tile.pixels)[None])
             found, score = self.decode(maps, 0, self.scale.back(floor))
             found += np.array([tile.left, tile.top] * 2, np.float32)

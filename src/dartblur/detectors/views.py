@@ -49,17 +49,39 @@ def scale_for(zoom: float, own_size: int, height: int, width: int) -> float:
     return max(scale, min(1.0, sqrt(own_size / area)))
 
 
-def scaled(image: Image, scale: float) -> Image:
-    """The picture at about `scale` times its size: height and width are rounded up to 32.
+@dataclass(frozen=True)
+class View:
+    """A scaled picture.
 
-    It is stretched by that little, not padded: a face cut by the picture's edge is found less
-    often beside a black bar.
+    pixels: (h, w, 3) uint8, h and w multiples of 32.
+    x, y: how many of its pixels one pixel of the picture became.
     """
-    height, width = (ceil(max(side * scale, 1) / MULTIPLE) * MULTIPLE for side in image.shape[:2])
-    if (height, width) == image.shape[:2]:
-        return image
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+
+    pixels: Image
+    x: float
+    y: float
+
+
+def scaled(image: Image, scale: float) -> View:
+    """The picture at about `scale` times its size, its sides brought up to multiples of 32.
+
+    A picture that is not enlarged is stretched by that little: a face cut by its edge is found less
+    often beside a border. An enlarged one is padded with its edge: small faces are found less often
+    when stretched.
+    """
+    height, width = (max(side * scale, 1) for side in image.shape[:2])
+    if scale <= 1:
+        height, width = (ceil(side / MULTIPLE) * MULTIPLE for side in (height, width))
+    rows, columns = round(height), round(width)
+    pixels = image
+    if (rows, columns) != image.shape[:2]:
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        pixels = np.asarray(cv2.resize(image, (columns, rows), interpolation=how), np.uint8)
+    below, beside = -rows % MULTIPLE, -columns % MULTIPLE
+    if below or beside:
+        edge = cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+        pixels = np.asarray(edge, np.uint8)
+    return View(pixels, columns / image.shape[1], rows / image.shape[0])
 
 
 def tiles(image: Image) -> Iterator[Tile]:
