@@ -84,7 +84,7 @@ def test_films_that_wait_as_packets_come_out_the_same(
 ) -> None:
     source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(70)], sound=True)
     hide(source, tmp_path / "held.mp4", RedFinder(frozenset({5, 6})))
-    monkeypatch.setattr(film, "HELD_FRAMES", 0)
+    monkeypatch.setattr(film, "HELD_BYTES", 100_000)
     hide(source, tmp_path / "again.mp4", RedFinder(frozenset({5, 6})))
     for a, b in zip(pictures(tmp_path / "held.mp4"), pictures(tmp_path / "again.mp4"), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -95,8 +95,7 @@ def test_where_little_may_wait_seen_faces_are_hidden_still(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(70)])
-    monkeypatch.setattr(film, "HELD_FRAMES", 0)
-    monkeypatch.setattr(film, "HELD_PACKETS", 3000)
+    monkeypatch.setattr(film, "HELD_BYTES", 3000)
     hide(source, tmp_path / "safe.mp4", RedFinder(frozenset({30})))
     assert not any(red_shows(tmp_path / "safe.mp4"))
 

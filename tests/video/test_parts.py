@@ -95,14 +95,14 @@ def test_cuts_are_found_and_flashes_motion_and_fades_are_not() -> None:
 
 @pytest.mark.parametrize("codec", ENCODERS)
 def test_every_encoder_of_the_table_is_in_the_wheels_of_pyav(codec: str) -> None:
-    encoder, note = encoder_for(codec, "matroska", None)
+    encoder, note = encoder_for(codec, "matroska", None, None)
     assert note is None
     assert av.codec.Codec(encoder.name, "w").canonical_name == codec
 
 
 def test_a_source_that_nothing_writes_gets_the_containers_own_codec() -> None:
     for container, name in (("webm", "libvpx-vp9"), ("mp4", "libx264"), ("asf", "wmv2")):
-        encoder, note = encoder_for("rv40", container, None)
+        encoder, note = encoder_for("rv40", container, None, None)
         assert encoder.name == name
         assert note is not None
         assert "rv40" in note

@@ -49,6 +49,16 @@ def _fast(threshold: float | None, threads: int) -> Looking:
     return Looking(looks, 0.2 if threshold is None else threshold)
 
 
+def _film(threshold: float | None, threads: int) -> Looking:
+    network = Network("retinaface", threads)
+    looks = (
+        Look(network, retinaface.decode, 1, own_size=FAST_SIZE),
+        # The tiles of the first look cut faces that fill the frame.
+        Look(network, retinaface.decode, 0.5),
+    )
+    return Looking(looks, 0.2 if threshold is None else threshold)
+
+
 def _centerface(threshold: float | None, threads: int) -> Looking:
     look = Look(Network("centerface", threads), centerface.decode, 1, own_size=FAST_SIZE)
     return Looking((look,), 0.2 if threshold is None else threshold)
@@ -63,6 +73,7 @@ DETECTORS: Mapping[str, Maker] = MappingProxyType(
     {
         "thorough": _thorough,
         "fast": _fast,
+        "film": _film,
         "centerface": _centerface,
         "retinaface": _retinaface,
     }

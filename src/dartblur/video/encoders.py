@@ -56,10 +56,13 @@ _BY_CONTAINER = MappingProxyType({"webm": "vp9", "asf": "wmv2", "vob": "mpeg2vid
 _ALIASES = MappingProxyType({"h265": "hevc", "avc": "h264", "x264": "h264", "x265": "hevc"})
 
 
-def encoder_for(codec: str, container: str, wished: str | None) -> tuple[Encoder, str | None]:
+def encoder_for(
+    codec: str, container: str, usual: str | None, wished: str | None
+) -> tuple[Encoder, str | None]:
     """The encoder for a source's codec, and a note where it cannot follow the source.
 
-    wished: a codec's or encoder's name that a person gave.
+    usual: the codec to take instead of the source's. wished: a codec's or encoder's name that a
+    person gave; it goes before all.
 
     Raises:
         UsageError: there is no encoder of that name here.
@@ -71,7 +74,7 @@ def encoder_for(codec: str, container: str, wished: str | None) -> tuple[Encoder
             offered = ", ".join(c for c, e in ENCODERS.items() if _exists(e.name))
             raise UsageError(f"no encoder is called {wished!r} here: choose one of {offered}")
         return encoder, None
-    follows = ENCODERS.get(codec)
+    follows = ENCODERS.get(usual or codec)
     if follows is not None and _exists(follows.name):
         return follows, None
     instead = ENCODERS[_BY_CONTAINER.get(container, "h264")]

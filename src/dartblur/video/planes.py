@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av.sidedata.sidedata import Type as SideDataType
+from av.video.format import VideoFormat
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers.base import Anonymizer, Image
@@ -136,6 +137,28 @@ def upright_picture(frame: av.VideoFrame, turn: Turn, area: int | None = None) -
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     rgb = np.asarray(colour_of(frame).to_rgb(frame, width, height).to_ndarray(), np.uint8)
     return np.ascontiguousarray(turn.upright(rgb))
+
+
+def converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
+    """The frame in another pixel format, in the same colours; itself where that is its own."""
+    if frame.format.name == pixel_format:
+        return frame
+    colour = colour_of(frame)
+    out = VideoFormat(pixel_format)
+    becomes_yuv = frame.format.is_rgb and not out.is_rgb
+    space = BT709 if becomes_yuv else colour.space
+    full = out.is_rgb or pixel_format.startswith("yuvj") or not becomes_yuv
+    spread = colour.range if full else LIMITED
+    new = frame.reformat(
+        format=pixel_format,
+        src_colorspace=colour.space,
+        dst_colorspace=space,
+        src_color_range=colour.range,
+        dst_color_range=FULL if out.is_rgb else spread,
+    )
+    if becomes_yuv:
+        new.colorspace, new.color_range = BT709, spread
+    return new
 
 
 def luma_sketch(frame: av.VideoFrame) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from dartblur.errors import UsageError
-from dartblur.video.encoders import Encoder, pixel_format_for
+from dartblur.video.encoders import Encoder
 from dartblur.video.options import VideoOptions
 from dartblur.video.planes import FULL, display_matrix, side_data
 from dartblur.video.source import Streams
@@ -40,7 +40,10 @@ class Written:
 
 
 class Sink:
-    """A film under way to `part`; made when the first frame is there, which tells its format."""
+    """A film under way to `part`; made when the first frame is there, which tells its format.
+
+    frame: the first one, in the pixel format in which all will come.
+    """
 
     def __init__(
         self,
@@ -70,11 +73,6 @@ class Sink:
         if options.keep_metadata:
             self.container.metadata.update(container.metadata)
         self.container.start_encoding()
-
-    @property
-    def pixel_format(self) -> str:
-        """Of the frames that `write` takes."""
-        return str(self._picture.codec_context.pix_fmt)
 
     def write(self, frame: av.VideoFrame, pts: int, duration: int) -> None:
         """Encodes one frame. pts, duration: in the source's time base."""
@@ -128,7 +126,7 @@ class Sink:
             raise UsageError(f"{encoder.name} is no encoder of video; choose another --codec")
         context = stream.codec_context
         context.width, context.height = frame.width, frame.height
-        context.pix_fmt = pixel_format_for(encoder.name, frame.format)
+        context.pix_fmt = frame.format.name
         if encoder.name in ("mpeg4", "mpeg2video", "mpeg1video"):
             # These know only whole frame rates, in a time base of at most 16 bits.
             self._base = _coarse(self._base, rate)

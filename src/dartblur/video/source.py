@@ -68,10 +68,11 @@ def _open(source: str) -> InputContainer:
     return av.open(source, "r", format=form, metadata_errors="replace")
 
 
-def prepare_decoder(picture: VideoStream) -> None:
-    """Lets a decoder use all cores, and tell of broken places instead of painting over them."""
+def prepare_decoder(picture: VideoStream, *, strict: bool) -> None:
+    """Lets a decoder use all cores, and, if strict, tell of broken places, not paint over them."""
     picture.codec_context.thread_type = "AUTO"
-    picture.codec_context.options = {"err_detect": "explode"}
+    if strict:
+        picture.codec_context.options = {"err_detect": "explode"}
 
 
 def is_device(source: str) -> bool:
