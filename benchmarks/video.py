@@ -193,10 +193,11 @@ def memory(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     process = subprocess.Popen(
         _alone(film, out, options.detector, options), stdout=subprocess.DEVNULL
     )
-    lines = Path(f"{out}.jsonl").parent
+    lines, started = Path(f"{out}.jsonl").parent, time.monotonic()
     while process.poll() is None:
         time.sleep(10)
-        yield {"seconds": time.monotonic(), "frames": _lines(lines), "mib": _resident(process.pid)}
+        now = time.monotonic() - started
+        yield {"seconds": now, "frames": _lines(lines), "mib": _resident(process.pid)}
 
 
 def _alone(film: Path, out: Path, detector: str, options: argparse.Namespace) -> list[str]:
@@ -219,6 +220,8 @@ def looped(film: Path, target: Path, seconds: float) -> Path:
             with av.open(str(film)) as again:
                 for packet in again.demux():
                     if packet.dts is None or packet.stream_index not in streams:
+                        continue
+                    if shift + float(packet.dts * packet.time_base) >= seconds:
                         continue
                     ticks = round(shift / packet.time_base)
                     packet.pts, packet.dts = packet.pts + ticks, packet.dts + ticks

@@ -84,7 +84,7 @@ def test_films_that_wait_as_packets_come_out_the_same(
 ) -> None:
     source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(70)], sound=True)
     hide(source, tmp_path / "held.mp4", RedFinder(frozenset({5, 6})))
-    monkeypatch.setattr(film, "HELD_BYTES", 100_000)
+    monkeypatch.setattr(film, "HELD_BYTES", 400_000)
     hide(source, tmp_path / "again.mp4", RedFinder(frozenset({5, 6})))
     for a, b in zip(pictures(tmp_path / "held.mp4"), pictures(tmp_path / "again.mp4"), strict=True):
         np.testing.assert_array_equal(a, b)
