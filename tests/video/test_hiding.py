@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from tests.video.films import (
@@ -237,3 +239,22 @@ def test_anonymizers_get_context_and_the_right_boxes(tmp_path: Path) -> None:
     outside[y1:y2, x1:x2] = False
     assert not outside.any()
     assert image.shape[0] > y2 - y1
+
+
+def test_frames_that_are_done_leave_memory_at_once(tmp_path: Path) -> None:
+    source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(120)])
+    (tmp_path / "none.jsonl").write_text("")
+    alive: list[int] = []
+
+    def count(_done: float, _total: float | None) -> None:
+        alive.append(sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()))
+
+    task = Task(str(source), COVER, None, given=tmp_path / "none.jsonl")
+    gc.collect()
+    gc.disable()
+    try:
+        anonymize_video(task, tmp_path / "safe.mp4", progress=count)
+    finally:
+        gc.enable()
+    # What the reader may run ahead, and what the two sides have in hand.
+    assert max(alive) <= 12 + 10

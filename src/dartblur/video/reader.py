@@ -69,6 +69,7 @@ class Reader:
         self._last: int | None = None
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         self._turn = Turn()
+        self._rotation: int | None = None
         self._live = reading.is_live(source)
         # Cameras count from when the machine started.
         self._from_zero = reading.is_device(source)
@@ -120,8 +121,10 @@ class Reader:
         if self._last is not None:
             pts = max(pts, self._last + 1)
         self._last = pts
-        matrix = display_matrix(frame)
-        self._turn = turn_of(matrix) if matrix else self._turn
+        # A frame whose side data was looked at is in a circle of references, and stays for long.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._turn = turn_of(display_matrix(frame))
         found, scale = self._search(frame)
         self._number += 1
         kept = frame if self._hold else None
