@@ -113,9 +113,10 @@ class _Anonymize:
                 _do(work, pictures, bar, self.run.count())
                 # One film at a time: each uses all cores by itself. In this thread: an interrupt
                 # ends it at once, not with the film.
+                filming = replace(work, pipeline=self.hide.pipeline(1, film=True))
                 for job in ledger.pending():
                     with bar.film(job.relative.name) as progress:
-                        _tell(replace(work, progress=progress)(job), bar)
+                        _tell(replace(filming, progress=progress)(job), bar)
             if report:
                 _write_report(ledger, report)
             if boxes_out:
@@ -131,7 +132,7 @@ class _Anonymize:
             listed = given.get(job.relative.as_posix()) if given else None
             if job.is_film:
                 boxes = beside(self.films.film_boxes, job)
-                yield job, self.hide.digest(asdict(self.films), boxes and stamp(boxes))
+                yield job, self.hide.digest(asdict(self.films), boxes and stamp(boxes), film=True)
             elif listed:
                 yield job, self.hide.digest(listed.size, listed.faces.boxes.tolist())
             else:
@@ -181,7 +182,7 @@ def detect(
         0 when all is done, 1 when inputs failed: each is named, and is not in the file.
     """
     pipeline = make_pipeline(
-        "block", find.detector, threshold=find.threshold, margin=margin, threads=1
+        "block", find.name(), threshold=find.threshold, margin=margin, threads=1
     )
     run.count()
     if not inputs:

@@ -161,5 +161,5 @@ def record_of(job: Job, faces: Faces, size: tuple[int, int], options: HideOption
         width=size[1],
         height=size[0],
         method=options.method if options else "",
-        settings=options.described() if options else None,
+        settings=options.described(film=job.is_film) if options else None,
     )

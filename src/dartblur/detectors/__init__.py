@@ -16,9 +16,9 @@ from dartblur.detectors.looking import Look, Looking, Scale
 from dartblur.detectors.network import Network, providers
 from dartblur.errors import UsageError
 
-__all__ = ["DEFAULT", "DETECTORS", "FAST", "Detector", "make_detector", "providers"]
+__all__ = ["DEFAULT", "DETECTORS", "FAST", "FILM", "Detector", "make_detector", "providers"]
 
-DEFAULT, FAST = "thorough", "fast"
+DEFAULT, FAST, FILM = "thorough", "fast", "film"
 
 Maker = Callable[[float | None, int], Detector]
 
