@@ -83,10 +83,26 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
             "resume with the same file or give another folder"
         )
     training.round = content["round"]
-    training.generator.load_state_dict(content["generator"])
-    training.average.load_state_dict(content["average"])
-    training.optimizer.load_state_dict(content["optimizer"])
-    training.pool.load_state_dict(content["pool"])
+    _fill(training, content, path)
+
+
+def take_over(training: Training, path: Path) -> None:
+    """Begins a training, at its round 0, with the nets and optimizers of another one.
+
+    Raises:
+        TrainingError: as for `read`, or the nets are of another shape.
+    """
+    _fill(training, read(path), path)
+
+
+def _fill(training: Training, content: dict[str, Any], path: Path) -> None:
+    try:
+        training.generator.load_state_dict(content["generator"])
+        training.average.load_state_dict(content["average"])
+        training.optimizer.load_state_dict(content["optimizer"])
+        training.pool.load_state_dict(content["pool"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise TrainingError(f"{path}: holds other nets than the configuration ({error})") from error
 
 
 def listed(value: Any) -> Any:

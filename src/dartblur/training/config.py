@@ -116,11 +116,13 @@ class Adversaries:
 class Run:
     """How long, and what is kept.
 
-    save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose end a picture
-    sheet is written. precision: as Lightning Fabric names it.
+    begin_from: a checkpoint whose nets and optimizers are taken over, at round 0 of this
+    configuration. save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose
+    end a picture sheet is written. precision: as Lightning Fabric names it.
     """
 
     rounds: int = 1000
+    begin_from: str = ""
     seed: int = 0
     save_minutes: float = 3.0
     sheet_rounds: int = 200

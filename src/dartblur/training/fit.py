@@ -55,7 +55,7 @@ def fit(
     Raises:
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
-    if training.round == 0:
+    if training.round == 0 and not config.run.begin_from:
         training.pool.warm_up(_examples(training, painter, pictures, config, fabric))
     batches = _loader(training, pictures, config, fabric)
     report = Report(out, config.run.rounds, training.round, fabric.is_global_zero)

@@ -50,6 +50,8 @@ def train(config: Path, data: Path, out: Path, resume: bool = False) -> None:
     reference.to(fabric.device)
     pictures = training_pictures(data, settings, reference)
     training, painter = fresh(settings, reference, backbone, fabric)
+    if settings.run.begin_from and not resume:
+        checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
     fit(training, painter, reference, pictures, settings, out, fabric)
