@@ -15,7 +15,7 @@ from dartblur.training.config import Objectives, TrainingConfig
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("name", ["paper", "compact", "smoke"])
+@pytest.mark.parametrize("name", ["paper", "compact-start", "compact", "smoke"])
 def test_shipped_configurations_parse(name: str) -> None:
     toml.read(TrainingConfig, CONFIGS / f"{name}.toml")
 

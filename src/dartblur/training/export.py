@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import torch
 
 from dartblur import toml
@@ -43,3 +44,15 @@ def export_window(net: torch.nn.Module, size: int, target: Path) -> None:
         dynamo=True,
         verbose=False,
     )
+    _without_traces(target)
+
+
+def _without_traces(path: Path) -> None:
+    """Drops what the exporter notes about source files of this machine."""
+    model = onnx.load(path)
+    model.ClearField("metadata_props")
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
