@@ -172,6 +172,28 @@ def test_cover_art_goes_and_is_told(tmp_path: Path) -> None:
     assert "cover" in report.dropped[0]
 
 
+def test_the_picture_need_not_come_first_and_fonts_stay(tmp_path: Path) -> None:
+    film, source = tmp_path / "film.mkv", make_film(tmp_path / "source.mp4", sound=True)
+    with av.open(str(source)) as given, av.open(str(film), "w") as out:
+        streams = {
+            stream.index: out.add_stream_from_template(stream)
+            for stream in (*given.streams.audio, *given.streams.video)
+        }
+        out.add_attachment("some.ttf", "font/ttf", b"letters")
+        out.add_attachment("cover.jpg", "image/jpeg", b"a face")
+        for packet in given.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    report = hide(film, tmp_path / "safe.mkv")
+    assert report.frames == 12
+    assert frame_times(tmp_path / "safe.mkv") == frame_times(film)
+    assert packets(tmp_path / "safe.mkv", "audio") == packets(film, "audio")
+    with av.open(str(tmp_path / "safe.mkv")) as safe:
+        assert [s.type for s in safe.streams] == ["audio", "video", "attachment"]
+        assert safe.streams[2].data == b"letters"
+
+
 def test_sound_can_be_dropped(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", sound=True)
     hide(film, tmp_path / "safe.mp4", audio="drop")

@@ -79,10 +79,12 @@ class Reader:
         picture = self._streams.picture
         check = None if self._live else reading.LengthCheck(self._container, self._source)
         limit, begin = self._options.limit, None
-        for packet in self._container.demux(picture, *self._streams.copied):
+        copied = (stream for stream in self._streams.copied if stream.type != "attachment")
+        for packet in self._container.demux(picture, *copied):
             if check is not None:
                 check.see(packet)
-            if packet.stream_index != picture.index:
+            # The empty packets that end each stream know their stream, but not its number.
+            if packet.stream.index != picture.index:
                 if packet.size:
                     yield packet
                 continue
