@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dartblur.anonymizers.base import Anonymizer, Image
 from dartblur.anonymizers.block import Block
+from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.pixelate import Pixelate
 from dartblur.errors import UsageError
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT_METHOD",
     "Anonymizer",
     "Block",
+    "Dartblur",
     "Gaussian",
     "Image",
     "MethodSettings",
@@ -35,6 +37,7 @@ class MethodSettings:
 
 
 ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
+    "dartblur": lambda settings: Dartblur(blur=Gaussian(settings.strength)),
     "gaussian": lambda settings: Gaussian(settings.strength),
     "pixelate": lambda settings: Pixelate(settings.cells),
     "block": lambda settings: Block(settings.colour),

@@ -50,9 +50,10 @@ class HideOptions:
     Parameters
     ----------
     method
-        `gaussian`, `pixelate` or `block`.
+        `gaussian`, `pixelate`, `block`, or `dartblur`, which paints blurred faces so that
+        detectors can learn from them.
     strength
-        Scales the blur's kernel (gaussian).
+        Scales the blur's kernel (gaussian, dartblur).
     cells
         Cells of the mosaic across a face (pixelate).
     colour
