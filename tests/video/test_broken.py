@@ -177,7 +177,7 @@ for _ in sys.stdin:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to start 20 processes fast")
 def test_killed_at_any_moment_no_part_of_a_film_has_its_name(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "film.mp4", noisy(24), sound=True)
+    film = make_film(tmp_path / "film.mp4", noisy(10), sound=True)
     target = tmp_path / "out" / "film.mp4"
     target.parent.mkdir()
     whole = len(pictures(film))

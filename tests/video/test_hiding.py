@@ -253,7 +253,7 @@ def test_anonymizers_get_context_and_the_right_boxes(tmp_path: Path) -> None:
 
 
 def test_frames_that_are_done_leave_memory_at_once(tmp_path: Path) -> None:
-    source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(120)])
+    source = make_film(tmp_path / "film.mp4", [scene(i % 30) for i in range(60)])
     (tmp_path / "none.jsonl").write_text("")
     alive: list[int] = []
 
