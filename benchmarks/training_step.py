@@ -2,9 +2,9 @@
 
 python benchmarks/training_step.py DATA --size 320 --batch 8 --net compact|paper|plain
 
-`plain` is written the straightforward way: the paper's full-frame U-Net, targets matched picture by
-picture and face by face, the inner step on a deep copy of f_g as `higher` made one, one forward pass
-for each loss. Run one net a process: the peak of memory is the process's own.
+`plain` is written the straightforward way: the paper's full-frame U-Net, targets matched picture
+by picture and face by face, the inner step on a deep copy of f_g as `higher` made one, one forward
+pass for each loss. Run one net a process: the peak of memory is the process's own.
 """
 
 from __future__ import annotations
