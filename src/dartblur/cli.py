@@ -25,6 +25,9 @@ app = App(
 )
 app.command(batch.anonymize)
 app.command(batch.detect)
+# By name: these need more than the runtime does, and are loaded only when called.
+app.command("dartblur.training.run:train", name="train")
+app.command("dartblur.evaluation.wider_command:evaluate_widerface", name="evaluate-widerface")
 app.meta.group_parameters = "Session parameters"
 # main tells how to go on.
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False
@@ -37,11 +40,15 @@ def _with_config(
 ) -> int:
     """Reads the options that a command line leaves out from a TOML file, one table a command.
 
+    `train` has a configuration of its own, and gets the file as it is.
+
     Parameters
     ----------
     config
         The TOML file.
     """
+    if config is not None and tokens[:1] == ("train",):
+        tokens, config = (*tokens, "--config", str(config)), None
     if config is not None and not config.is_file():
         raise ConfigError(f"{config}: there is no such configuration file")
     if config is not None:
@@ -80,6 +87,8 @@ def main() -> None:
         status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         sys.exit(2)  # told already
+    except ModuleNotFoundError as error:
+        sys.exit(_tell(f"needs {error.name}: pip install 'dartblur[train,evaluate]'", 2))
     except InputError as error:
         sys.exit(_tell(error, 1))
     except DartblurError as error:
@@ -92,6 +101,6 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _tell(error: Exception, status: int) -> int:
+def _tell(error: Exception | str, status: int) -> int:
     print(printable(f"dartblur: {error}"), file=sys.stderr)
     return status

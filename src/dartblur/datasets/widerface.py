@@ -24,9 +24,9 @@ def read(root: Path, split: str) -> Iterator[Sample]:
     images = root / f"WIDER_{split}" / "images"
     try:
         lines = labels.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise BoxesError(
-            f"{labels}: cannot be read ({error.strerror}); expected WIDER FACE labels"
+            f"{labels}: cannot be read ({error}); expected WIDER FACE labels"
         ) from error
     at = 0
     while at < len(lines):

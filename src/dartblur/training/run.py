@@ -6,8 +6,10 @@ import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from cyclopts import Parameter
 from lightning.fabric import Fabric
 from torch import nn
 
@@ -26,10 +28,24 @@ from dartblur.training.fit import Painter, Training, fit
 from dartblur.training.painting import paint, paint_whole
 
 
-def train(config: Path, data: Path, out: Path, resume: bool = False) -> None:
+def train(
+    config: Path,
+    data: Path,
+    out: Annotated[Path, Parameter(alias="-o")],
+    resume: bool = False,
+) -> None:
     """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
 
-    config: TOML file of a `TrainingConfig`. out: gets checkpoint.pt, log.csv and sheets/.
+    Parameters
+    ----------
+    config
+        The TOML file of a `TrainingConfig`; `configs/` holds some.
+    data
+        The folder of WIDER_train and wider_face_split.
+    out
+        Gets checkpoint.pt, log.csv and sheets/.
+    resume
+        Goes on from the checkpoint in `out`.
 
     Raises:
         ConfigError: the configuration is wrong.
