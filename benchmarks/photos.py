@@ -33,11 +33,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos = copies(options.photos, options.copies, Path(folder) / "in")
+        command = [sys.executable, "-m", "dartblur", "anonymize", str(photos), "--quiet"]
         rows = [
             measured(
                 f"dartblur --detector {detector} --method {method}",
-                [sys.executable, "-m", "dartblur", "anonymize", str(photos), "--quiet"]
-                + ["-o", f"{folder}/{detector}-{method}"]
+                [*command, "-o", f"{folder}/{detector}-{method}"]
                 + ["--detector", detector, "--method", method],
                 options.copies,
             )
@@ -76,7 +76,8 @@ def against_deface(command: str, photos: Path, target: Path) -> dict[str, Any]:
 
 def measured(name: str, command: list[str], photos: int) -> dict[str, Any]:
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, **quiet)
     assert process.stderr is not None
     last = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
