@@ -34,16 +34,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         photos = copies(options.photos, options.copies, Path(folder) / "in")
         command = [sys.executable, "-m", "dartblur", "anonymize", str(photos), "--quiet"]
-        rows = [
-            measured(
-                f"dartblur --detector {detector} --method {method}",
-                [*command, "-o", f"{folder}/{detector}-{method}"]
-                + ["--detector", detector, "--method", method],
-                options.copies,
-            )
-            for detector in options.detectors.split(",")
-            for method in options.methods.split(",")
-        ]
+        rows = []
+        for detector in options.detectors.split(","):
+            for method in options.methods.split(","):
+                chosen = ["--detector", detector, "--method", method]
+                target = ["-o", f"{folder}/{detector}-{method}"]
+                name = " ".join(["dartblur", *chosen])
+                rows.append(measured(name, [*command, *target, *chosen], options.copies))
         if options.deface:
             rows.append(against_deface(options.deface, photos, Path(folder) / "deface"))
     print(f"{'command':<52}{'photos/s':>10}{'wall s':>9}{'CPU s':>9}{'peak MiB':>10}")
