@@ -38,7 +38,7 @@ def _thorough(threshold: float | None, threads: int) -> Looking:
         Look(retina, retinaface.decode, 1),
         Look(retina, retinaface.decode, 2),
     )
-    return Looking(looks, 0.31 if threshold is None else threshold, size_gain=0.3)
+    return Looking(looks, 0.3 if threshold is None else threshold, size_gain=0.3)
 
 
 def _fast(threshold: float | None, threads: int) -> Looking:
