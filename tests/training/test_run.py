@@ -172,6 +172,23 @@ def test_an_unknown_field_is_named(ground: Ground, tmp_path: Path) -> None:
         train(wrong, ground.data, tmp_path / "run")
 
 
+def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Path) -> None:
+    first = short(ground, tmp_path)
+    train(first, ground.data, tmp_path / "first")
+    source = tmp_path / "first" / "checkpoint.pt"
+    text = first.read_text().replace(
+        "\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"'
+    )
+    second = tmp_path / "second.toml"
+    second.write_text(text)
+    train(second, ground.data, tmp_path / "second")
+    before, after = read(source), read(tmp_path / "second" / "checkpoint.pt")
+    assert after["round"] == 1
+    assert after["pool"]["births"] >= before["pool"]["births"]
+    step = next(iter(after["optimizer"]["state"].values()))["step"]
+    assert int(step) == 5
+
+
 def test_two_processes(ground: Ground, tmp_path: Path) -> None:
     short = changed(ground, tmp_path, "rounds = 8", "rounds = 2\nthreads = 1")
     command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
