@@ -16,7 +16,7 @@ from dartblur.errors import UsageError
 from dartblur.faces import Faces
 
 # Measured (docs/detectors.md): it makes the detectors' boxes cover what labels call a face.
-DEFAULT_MARGIN = 0.1
+DEFAULT_MARGIN = 0.15
 MAX_MARGIN = 10.0
 
 

@@ -31,6 +31,7 @@ from dartblur.detectors.base import Detector
 from dartblur.errors import BoxesError, DartblurError, VideoError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path
+from dartblur.pipeline import DEFAULT_MARGIN
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video import source as reading
 from dartblur.video.boxes_file import GivenBoxes, write_frame, write_head
@@ -64,7 +65,7 @@ class Task:
     source: str
     anonymizer: Anonymizer
     detector: Detector | None
-    margin: float = 0.1
+    margin: float = DEFAULT_MARGIN
     options: VideoOptions = field(default_factory=VideoOptions)
     given: Path | None = None
     boxes_out: Path | None = None
