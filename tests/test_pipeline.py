@@ -19,7 +19,7 @@ def test_the_simple_door_hides_faces(stub_detector: None) -> None:
     pipeline._pipeline.cache_clear()  # the stub must not outlive this test
     np.testing.assert_array_equal(image, before)
     grown_face = np.zeros((48, 60), bool)
-    grown_face[14:34, 18:42] = True  # 20..40 × 16..32, grown by a tenth on every side
+    grown_face[13:35, 17:43] = True  # 20..40 × 16..32, grown by 15 % on every side
     assert (safe[grown_face] == 0).all()
     np.testing.assert_array_equal(safe[~grown_face], image[~grown_face])
 
