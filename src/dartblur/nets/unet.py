@@ -6,9 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_WIDTHS = (32, 64, 128, 256, 512)
+_DOWN = (32, 64, 128, 256, 512)
+# Level 1 is given 96, which makes 128 together with its skip.
+_UP = (256, 128, 64, 96)
 _HALF = 127.5
-_SLOPE = 0.2
+_SLOPE = 0.01
 
 
 class _Down(nn.Module):
@@ -24,10 +26,10 @@ class _Down(nn.Module):
 
 
 class _Up(nn.Module):
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, middle: int, outputs: int) -> None:
         super().__init__()
-        self.spread = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
-        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.spread = nn.Conv2d(inputs, 4 * middle, 3, padding=1)
+        self.second = nn.Conv2d(middle, outputs, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.leaky_relu(self.spread(x), _SLOPE)
@@ -36,18 +38,20 @@ class _Up(nn.Module):
 
 
 class FrameGenerator(nn.Module):
-    """g~(h(x, b), b): five levels down, five up; the paper's at `width` 1, narrower below.
+    """g~(h(x, b), b): five levels down, five up; the paper's 12,653,187 parameters at `width` 1.
 
-    Skips are added at 1/16 and 1/8 and concatenated at 1/4 and 1/2.
+    Skips are added at 1/16 and 1/8 and concatenated at 1/4 and 1/2. width: scales every level.
     """
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
-        widths = tuple(max(4, round(width * w)) for w in _WIDTHS)
-        inputs = (4, *widths[:-1])
-        self.down = nn.ModuleList(_Down(i, o) for i, o in zip(inputs, widths, strict=True))
-        a, b, c, d, e = widths
-        self.up = nn.ModuleList([_Up(e, d), _Up(d, c), _Up(c, b), _Up(2 * b, a), _Up(2 * a, 3)])
+        down = tuple(max(4, round(width * w)) for w in _DOWN)
+        # 1/16 and 1/8 must fit the skips that they are added to.
+        up = (down[3], down[2], *(max(4, round(width * w)) for w in _UP[2:]))
+        self.down = nn.ModuleList(_Down(i, o) for i, o in zip((4, *down[:-1]), down, strict=True))
+        inputs = (down[4], up[0], up[1], up[2] + down[1])
+        self.up = nn.ModuleList(_Up(i, o, o) for i, o in zip(inputs, up, strict=True))
+        self.last = _Up(up[3] + down[0], up[3], 3)
 
     def forward(self, blurred: Tensor, mask: Tensor) -> Tensor:
         """The generated picture, (B, 3, H, W) on the 0 to 255 scale.
@@ -62,9 +66,12 @@ class FrameGenerator(nn.Module):
         for down in self.down:
             x = down(x)
             skips.append(x)
-        x = self.up[0](x) + skips[3]
-        x = self.up[1](x) + skips[2]
-        x = torch.cat([self.up[2](x), skips[1]], 1)
-        x = torch.cat([self.up[3](x), skips[0]], 1)
-        out = torch.tanh(self.up[4](x) + scaled)
+        joins = (torch.add, torch.add, _beside, _beside)
+        for up, join, skip in zip(self.up, joins, skips[-2::-1], strict=True):
+            x = join(functional.leaky_relu(up(x), _SLOPE), skip)
+        out = torch.tanh(self.last(x) + scaled)
         return (out[..., :height, :width] + 1) * _HALF
+
+
+def _beside(x: Tensor, skip: Tensor) -> Tensor:
+    return torch.cat([x, skip], 1)
