@@ -1,0 +1,172 @@
+"""What a benchmark measured: one row a figure, kept as JSON, and its mean and spread over seeds."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from dartblur import toml
+from dartblur.errors import ConfigError
+
+CLEAR = "clear"
+Fidelity = Literal["operational", "post-hoc", "cycle", "cross"]
+Truth = Literal["reference", "labels"]
+Start = Literal["scratch", "reference", "pretrained"]
+Measure = Literal["ap50", "coco_ap50", "coco_ap"]
+FIDELITIES: tuple[Fidelity, ...] = ("operational", "post-hoc", "cycle")
+RECALLS = 101
+
+
+@dataclass(frozen=True)
+class Row:
+    """One detector, tested once.
+
+    detector: its name. start: what it was trained from: "scratch" (backbone from ImageNet or
+        random), "reference" (from f), "pretrained" (not trained here).
+    trained_on: a method, or "" for a pretrained detector. tested_on: a method.
+    truth: "reference" (what the reference detector finds on the clear picture) or "labels".
+    ap50: percent, area under the all-point interpolated curve at IoU 0.5.
+    coco_ap50, coco_ap: percent, COCO's at IoU 0.5 and at 0.50:0.95.
+    precision: interpolated, in [0, 1], at recall 0, 0.01 .. 1.
+
+    Raises:
+        ValueError: a figure is out of range, or `trained_on` does not fit `start`.
+    """
+
+    detector: str
+    start: Start
+    seed: int
+    trained_on: str
+    tested_on: str
+    truth: Truth
+    ap50: float
+    coco_ap50: float
+    coco_ap: float
+    precision: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("ap50", "coco_ap50", "coco_ap"):
+            if not 0 <= getattr(self, name) <= 100:
+                raise ValueError(f"{name} must lie in 0 to 100, not {getattr(self, name)}")
+        if len(self.precision) != RECALLS or not all(0 <= p <= 1 for p in self.precision):
+            raise ValueError(f"precision must be {RECALLS} values in [0, 1]")
+        if (self.start == "pretrained") != (self.trained_on == ""):
+            raise ValueError("trained_on must be empty for a pretrained detector, and only for one")
+
+
+def is_(row: Row, fidelity: Fidelity) -> bool:
+    """Whether the row is a figure of that fidelity.
+
+    A detector both trained and tested on clear pictures is one of post-hoc and of cycle: it bounds
+    both. "cross" are the rows that are none of the three.
+    """
+    trained = row.trained_on != ""
+    if fidelity == "operational":
+        return not trained
+    if fidelity == "post-hoc":
+        return trained and row.trained_on == row.tested_on
+    if fidelity == "cycle":
+        return trained and row.tested_on == CLEAR
+    return trained and row.tested_on not in (row.trained_on, CLEAR)
+
+
+def method_of(row: Row) -> str:
+    """The anonymization that the row judges: the one trained on, or tested on by a pretrained."""
+    return row.trained_on or row.tested_on
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure over `n` seeds; spread: the sample standard deviation, None for a single seed."""
+
+    mean: float
+    spread: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of one setting that differ in their seeds alone. precision: the mean curve."""
+
+    detector: str
+    start: Start
+    method: str
+    fidelity: Fidelity
+    truth: Truth
+    ap50: Figure
+    coco_ap50: Figure
+    coco_ap: Figure
+    precision: tuple[float, ...]
+
+
+def summarize(rows: Iterable[Row]) -> list[Summary]:
+    """Mean and spread of the three fidelities, in the order in which the rows begin.
+
+    Raises:
+        ValueError: one setting has two rows of one seed, which would count as repeats.
+    """
+    groups: dict[tuple[str, Start, str, Fidelity, Truth], list[Row]] = {}
+    for row in rows:
+        for fidelity in FIDELITIES:
+            if is_(row, fidelity):
+                key = (row.detector, row.start, method_of(row), fidelity, row.truth)
+                groups.setdefault(key, []).append(row)
+    return [
+        Summary(
+            *key,
+            figure(group, "ap50"),
+            figure(group, "coco_ap50"),
+            figure(group, "coco_ap"),
+            tuple(np.mean([row.precision for row in group], axis=0).tolist()),
+        )
+        for key, group in groups.items()
+    ]
+
+
+def figure(rows: Sequence[Row], measure: Measure) -> Figure:
+    """Mean and spread of rows that differ in their seeds alone, of one row at least.
+
+    Raises:
+        ValueError: two rows have one seed.
+    """
+    if len({row.seed for row in rows}) < len(rows):
+        first = rows[0]
+        raise ValueError(
+            f"{first.detector} from {first.start}, trained on {first.trained_on or 'other data'}, "
+            f"tested on {first.tested_on}: two rows have the same seed; leave one out"
+        )
+    values = [float(getattr(row, measure)) for row in rows]
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Figure(statistics.fmean(values), spread, len(values))
+
+
+def to_json(rows: Iterable[Row], about: Mapping[str, Any]) -> bytes:
+    """JSON, a line for each row; `read` gives back the same rows.
+
+    about: how they came to be: command, seed, commit, machine, configuration, versions.
+    """
+    lines = ",\n".join("  " + json.dumps(asdict(row), allow_nan=False) for row in rows)
+    head = json.dumps(about, indent=1, ensure_ascii=False).replace("\n", "\n ")
+    return f'{{\n "about": {head},\n "rows": [\n{lines}\n ]\n}}\n'.encode()
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file that `to_json` made.
+
+    Raises:
+        ConfigError: the file cannot be read, or a row is not one; the message numbers it.
+    """
+    try:
+        rows = json.loads(path.read_bytes())["rows"]
+        listed = [dict(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read as results ({error!r}); give a file that evaluate wrote"
+        ) from error
+    return [toml.build(Row, row, f"{path}: row {i}") for i, row in enumerate(listed, 1)]

@@ -1,0 +1,138 @@
+"""The tables of a benchmark, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dartblur.evaluation.results import (
+    CLEAR,
+    FIDELITIES,
+    Figure,
+    Measure,
+    Row,
+    Summary,
+    Truth,
+    figure,
+    is_,
+    summarize,
+)
+
+T = TypeVar("T")
+NOTHING = "–"
+_TRUTHS: dict[Truth, str] = {
+    "reference": "what f finds on the clear pictures",
+    "labels": "labels",
+}
+
+
+def text_of(value: Figure | None) -> str:
+    """`84.7`, `84.7 ± 0.3` over several seeds, or a dash where nothing was measured."""
+    if value is None:
+        return NOTHING
+    spread = "" if value.spread is None else f" ± {value.spread:.1f}"
+    return f"{value.mean:.1f}{spread}"
+
+
+def fidelity_table(
+    summaries: Sequence[Summary],
+    detector: str,
+    start: str,
+    truth: Truth,
+    measure: Measure = "ap50",
+) -> str:
+    """Methods down; operational, post-hoc and cycle fidelity across, in percent.
+
+    Operational fidelity is that of the pretrained detector of the same name, where there is one.
+    """
+    chosen = [
+        s
+        for s in summaries
+        if s.detector == detector and s.truth == truth and s.start in (start, "pretrained")
+    ]
+    cells = {(s.method, s.fidelity): getattr(s, measure) for s in chosen}
+    rows = [
+        [method, *(text_of(cells.get((method, fidelity))) for fidelity in FIDELITIES)]
+        for method in _unique(s.method for s in chosen)
+    ]
+    return markdown(["method", *FIDELITIES], rows)
+
+
+def operational_table(summaries: Sequence[Summary], truth: Truth, measure: Measure = "ap50") -> str:
+    """Methods down, pretrained detectors across: operational fidelity in percent."""
+    chosen = [s for s in summaries if s.fidelity == "operational" and s.truth == truth]
+    detectors = _unique(s.detector for s in chosen)
+    cells = {(s.method, s.detector): getattr(s, measure) for s in chosen}
+    rows = [
+        [method, *(text_of(cells.get((method, detector))) for detector in detectors)]
+        for method in _unique(s.method for s in chosen)
+    ]
+    return markdown(["method", *detectors], rows)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Figures of one detector by what it was trained on (down) and tested on (across)."""
+
+    detector: str
+    trained_on: tuple[str, ...]
+    tested_on: tuple[str, ...]
+    figures: tuple[tuple[Figure | None, ...], ...]
+
+
+def motivation(
+    rows: Iterable[Row], detector: str, start: str, truth: Truth, measure: Measure = "ap50"
+) -> Grid:
+    """Every pair of a training and a test method; clear first, the rest as the rows come."""
+    cells: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        here = row.detector == detector and row.start == start and row.truth == truth
+        if here and not is_(row, "operational"):
+            cells.setdefault((row.trained_on, row.tested_on), []).append(row)
+    trained = tuple(sorted(_unique(pair[0] for pair in cells), key=lambda name: name != CLEAR))
+    tested = tuple(sorted(_unique(pair[1] for pair in cells), key=lambda name: name != CLEAR))
+    figures = tuple(
+        tuple(figure(cells[a, b], measure) if (a, b) in cells else None for b in tested)
+        for a in trained
+    )
+    return Grid(detector, trained, tested, figures)
+
+
+def motivation_table(grid: Grid) -> str:
+    """The grid, trained on down and tested on across."""
+    rows = [
+        [name, *(text_of(value) for value in values)]
+        for name, values in zip(grid.trained_on, grid.figures, strict=True)
+    ]
+    return markdown(["trained on \\ tested on", *grid.tested_on], rows)
+
+
+def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
+    """Every table that the rows can fill, each under a heading."""
+    summaries = summarize(rows)
+    parts = []
+    for truth, by in _TRUTHS.items():
+        here = [row for row in rows if row.truth == truth]
+        trained = _unique((row.detector, row.start) for row in here if row.start != "pretrained")
+        for detector, start in trained:
+            head = f"{detector}, trained from {start}, by {by}"
+            table = fidelity_table(summaries, detector, start, truth, measure)
+            parts.append(f"## {head}\n\n{table}")
+            grid = motivation(here, detector, start, truth, measure)
+            if any(is_(r, "cross") for r in here if (r.detector, r.start) == (detector, start)):
+                parts.append(f"## {head}: trained on × tested on\n\n{motivation_table(grid)}")
+        if any(is_(row, "operational") for row in here):
+            table = operational_table(summaries, truth, measure)
+            parts.append(f"## Operational fidelity of all pretrained detectors, by {by}\n\n{table}")
+    return "\n".join(parts)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; the first column is text, the others are figures."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _unique(items: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(items))
