@@ -22,9 +22,19 @@ def average_precision(
     found, truth: one `Faces` for each picture. A detection takes the free true face that it
     overlaps most, by `overlap` at least; one that overlaps an ignored face instead does not count.
     """
+    return area_under(*precision_recall(found, truth, overlap))
+
+
+def precision_recall(
+    found: Sequence[Faces], truth: Sequence[Faces], overlap: float = 0.5
+) -> tuple[Floats, Floats]:
+    """Recall and precision, (D,) each, after every detection that counts, best score first.
+
+    Both are empty without true faces. See `average_precision`.
+    """
     faces = sum(int((~t.ignore).sum()) for t in truth)
     if faces == 0:
-        return 0.0
+        return np.zeros(0), np.zeros(0)
     judged = [judge(f, t, overlap) for f, t in zip(found, truth, strict=True)]
     scores = np.concatenate(
         [f.scores[counted] for f, (_, counted) in zip(found, judged, strict=True)]
@@ -32,8 +42,7 @@ def average_precision(
     right = np.concatenate([hit[counted] for hit, counted in judged])
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(right[order])
-    precision = hits / np.arange(1, len(hits) + 1)
-    return area_under(hits / faces, precision)
+    return hits / faces, hits / np.arange(1, len(hits) + 1)
 
 
 def judge(found: Faces, truth: Faces, overlap: float) -> tuple[Flags, Flags]:
@@ -44,7 +53,8 @@ def judge(found: Faces, truth: Faces, overlap: float) -> tuple[Flags, Flags]:
         return hit, counted
     shared = boxlib.iou(found.boxes, truth.boxes)
     free = ~truth.ignore
-    for i in np.argsort(-found.scores, kind="stable"):
+    near = np.flatnonzero(shared.max(axis=1) >= overlap)
+    for i in near[np.argsort(-found.scores[near], kind="stable")]:
         candidates = np.where(free, shared[i], 0)
         best = int(candidates.argmax())
         if candidates[best] >= overlap:
@@ -56,6 +66,15 @@ def judge(found: Faces, truth: Faces, overlap: float) -> tuple[Flags, Flags]:
 
 def area_under(recall: Floats, precision: Floats) -> float:
     """Area under precision made falling: each recall has the best precision at it or beyond."""
-    best = np.maximum.accumulate(precision[::-1])[::-1]
     steps = np.diff(np.concatenate([[0.0], recall]))
-    return float((steps * best).sum())
+    return float((steps * _falling(precision)).sum())
+
+
+def precision_at(recalls: Floats, recall: Floats, precision: Floats) -> Floats:
+    """The best precision at each of `recalls` or beyond; 0 where no recall is as high."""
+    reached = np.searchsorted(recall, recalls, side="left")
+    return np.append(_falling(precision), 0.0)[reached]
+
+
+def _falling(precision: Floats) -> Floats:
+    return np.maximum.accumulate(precision[::-1])[::-1]
