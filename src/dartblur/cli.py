@@ -27,6 +27,8 @@ app.command(batch.anonymize)
 app.command(batch.detect)
 # By name: these need more than the runtime does, and are loaded only when called.
 app.command("dartblur.training.run:train", name="train")
+app.command("dartblur.training.export:export", name="export")
+app.command("dartblur.evaluation.command:evaluate", name="evaluate")
 app.command("dartblur.evaluation.wider_command:evaluate_widerface", name="evaluate-widerface")
 app.meta.group_parameters = "Session parameters"
 # main tells how to go on.
@@ -40,14 +42,14 @@ def _with_config(
 ) -> int:
     """Reads the options that a command line leaves out from a TOML file, one table a command.
 
-    `train` has a configuration of its own, and gets the file as it is.
+    `train` and `evaluate` have a configuration of their own, and get the file as it is.
 
     Parameters
     ----------
     config
         The TOML file.
     """
-    if config is not None and tokens[:1] == ("train",):
+    if config is not None and tokens[:1] in (("train",), ("evaluate",)):
         tokens, config = (*tokens, "--config", str(config)), None
     if config is not None and not config.is_file():
         raise ConfigError(f"{config}: there is no such configuration file")

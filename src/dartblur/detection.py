@@ -1,9 +1,9 @@
-"""RetinaFace at work in torch: one training step, a whole training, and finding faces."""
+"""RetinaFace at work in torch: one training step, its schedule, and finding faces."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,25 +60,6 @@ def detection_loss(net: RetinaFace, images: Tensor, targets: Targets, loss: Mult
     priors = anchors(*images.shape[-2:]).to(images.device)
     raw = net(images)
     return loss(raw.logits, raw.offsets, loss.match(priors, targets))
-
-
-def train_detector(
-    net: RetinaFace,
-    batches: Iterable[Example],
-    schedule: Schedule,
-    loss: MultiBox,
-    clip: float = 10.0,
-) -> list[float]:
-    """Trains `net` with Adam for the steps of the schedule; returns the losses, step by step."""
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(net.parameters(), lr=schedule.rate)
-    losses = []
-    for step, (images, targets) in zip(range(schedule.steps), batches, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.at(step)
-        images = images.contiguous(memory_format=torch.channels_last)
-        losses.append(float(detector_step(net, optimizer, images, targets, loss, clip)))
-    return losses
 
 
 @torch.no_grad()

@@ -71,6 +71,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if value not in arguments:
             raise ConfigError(f"{where}: {value!r} is none of {', '.join(map(repr, arguments))}")
         return value
+    if origin is dict and isinstance(value, dict):
+        return {name: _value(arguments[1], v, f"{where}.{name}") for name, v in value.items()}
     if origin is tuple and isinstance(value, list):
         inner = arguments[0]
         if arguments[-1] is not Ellipsis and len(value) != len(arguments):

@@ -106,13 +106,17 @@ def train(
 
     clip: largest norm of the gradient.
     """
+    # Twice as fast on a CPU as contiguous images.
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = next(net.parameters()).device
     optimizer = torch.optim.Adam(net.parameters(), lr=schedule.rate)
     losses = []
     for step, (images, targets) in zip(range(schedule.steps), batches, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = schedule.at(step)
         net.train()
-        value = family.loss(net, images, targets)
+        images = images.to(device, memory_format=torch.channels_last)
+        value = family.loss(net, images, Targets(*(t.to(device) for t in targets)))
         optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), clip)

