@@ -22,7 +22,7 @@ from dartblur.evaluation.results import (
 T = TypeVar("T")
 NOTHING = "–"
 _TRUTHS: dict[Truth, str] = {
-    "reference": "what f finds on the clear pictures",
+    "reference": "detections on the clear pictures",
     "labels": "labels",
 }
 
@@ -73,39 +73,38 @@ def operational_table(summaries: Sequence[Summary], truth: Truth, measure: Measu
 
 @dataclass(frozen=True)
 class Grid:
-    """Figures of one detector by what it was trained on (down) and tested on (across)."""
+    """Figures of one detector by the methods it was trained on (down) and tested on (across)."""
 
     detector: str
-    trained_on: tuple[str, ...]
-    tested_on: tuple[str, ...]
+    methods: tuple[str, ...]
     figures: tuple[tuple[Figure | None, ...], ...]
 
 
 def motivation(
     rows: Iterable[Row], detector: str, start: str, truth: Truth, measure: Measure = "ap50"
 ) -> Grid:
-    """Every pair of a training and a test method; clear first, the rest as the rows come."""
+    """Pairs of a training and a test method: clear first, then all that have a cross figure."""
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         here = row.detector == detector and row.start == start and row.truth == truth
         if here and not is_(row, "operational"):
             cells.setdefault((row.trained_on, row.tested_on), []).append(row)
-    trained = tuple(sorted(_unique(pair[0] for pair in cells), key=lambda name: name != CLEAR))
-    tested = tuple(sorted(_unique(pair[1] for pair in cells), key=lambda name: name != CLEAR))
+    crossed = [pair for pair, group in cells.items() if is_(group[0], "cross")]
+    methods = tuple(_unique([CLEAR, *(name for pair in crossed for name in pair)]))
     figures = tuple(
-        tuple(figure(cells[a, b], measure) if (a, b) in cells else None for b in tested)
-        for a in trained
+        tuple(figure(cells[a, b], measure) if (a, b) in cells else None for b in methods)
+        for a in methods
     )
-    return Grid(detector, trained, tested, figures)
+    return Grid(detector, methods, figures)
 
 
 def motivation_table(grid: Grid) -> str:
     """The grid, trained on down and tested on across."""
     rows = [
         [name, *(text_of(value) for value in values)]
-        for name, values in zip(grid.trained_on, grid.figures, strict=True)
+        for name, values in zip(grid.methods, grid.figures, strict=True)
     ]
-    return markdown(["trained on \\ tested on", *grid.tested_on], rows)
+    return markdown(["trained on \\ tested on", *grid.methods], rows)
 
 
 def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
