@@ -22,8 +22,10 @@ from dartblur.evaluation.results import (
     RECALLS,
     Fidelity,
     Measure,
+    Row,
     Summary,
     Truth,
+    summarize,
 )
 from dartblur.evaluation.tables import Grid, motivation, text_of
 from dartblur.faces import Faces
