@@ -25,6 +25,7 @@ app = App(
 )
 app.command(batch.anonymize)
 app.command(batch.detect)
+app.command(batch.compare)
 # By name: these need more than the runtime does, and are loaded only when called.
 app.command("dartblur.training.run:train", name="train")
 app.command("dartblur.training.export:export", name="export")

@@ -1,6 +1,7 @@
 """Folders of any size: found, hidden side by side, and never done twice."""
 
 from dartblur.batch.commands import STANDARD_INPUT, anonymize, detect
+from dartblur.batch.comparing import compare
 from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOptions
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "HideOptions",
     "RunOptions",
     "anonymize",
+    "compare",
     "detect",
 ]

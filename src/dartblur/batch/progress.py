@@ -56,7 +56,7 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(total: int, *, quiet: bool) -> Iterator[Bar]:
+def progress_bar(total: int, *, quiet: bool, what: str = "hiding faces") -> Iterator[Bar]:
     """A bar for `total` files; shown only on a terminal, and not when `quiet`."""
     console = Console(stderr=True, highlight=False)
     columns = (
@@ -69,7 +69,7 @@ def progress_bar(total: int, *, quiet: bool) -> Iterator[Bar]:
     )
     shown = console.is_terminal and not quiet
     with Progress(*columns, console=console, disable=not shown) as progress:
-        yield Bar(progress, progress.add_task("hiding faces", total=total))
+        yield Bar(progress, progress.add_task(what, total=total))
 
 
 def printable(line: str) -> str:
