@@ -30,6 +30,7 @@ app.command(batch.compare)
 app.command("dartblur.training.run:train", name="train")
 app.command("dartblur.training.export:export", name="export")
 app.command("dartblur.evaluation.command:evaluate", name="evaluate")
+app.command("dartblur.evaluation.photo_command:evaluate_photo", name="evaluate-photo")
 app.command("dartblur.evaluation.wider_command:evaluate_widerface", name="evaluate-widerface")
 app.meta.group_parameters = "Session parameters"
 # main tells how to go on.
