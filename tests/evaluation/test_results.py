@@ -103,8 +103,21 @@ def test_the_table_has_a_line_a_method() -> None:
     )
 
 
+def test_the_one_trained_on_clear_pictures_stands_for_a_pretrained_one() -> None:
+    rows = [row("clear", "clear", 80.0), row("clear", "block", 5.0), row("block", "block", 77.0)]
+    table = fidelity_table(summarize(rows), "retinaface", "scratch", "reference")
+    assert "| clear | 80.0 | 80.0 | 80.0 |\n| block | 5.0 | 77.0 | – |\n" in table
+    assert "Of retinaface: the one trained on clear pictures." in report(rows)
+    assert "×" not in report(rows)  # it was crossed with nothing else
+    rows.append(row("", "block", 19.2))
+    table = fidelity_table(summarize(rows), "retinaface", "scratch", "reference")
+    assert "| block | 19.2 | 77.0 | – |\n" in table
+    assert "×" in report(rows)
+
+
 def test_the_motivation_begins_with_clear() -> None:
     rows = [row("block", "block", 77.0), row("clear", "block", 5.0), row("clear", "clear", 80.0)]
+    rows.append(row("", "block"))
     grid = motivation(rows, "retinaface", "scratch", "reference")
     assert motivation_table(grid) == (
         "| trained on \\ tested on | clear | block |\n"

@@ -105,16 +105,15 @@ def curves(summaries: Sequence[Summary], detector: str, start: str, truth: Truth
     """Precision by recall, a panel for each fidelity and a line for each method, mean over seeds.
 
     summaries: all there are, so that colours agree between figures; operational fidelity is that of
-    the pretrained detector of the same name.
+    the pretrained detector of the same name, or of what stands for it.
     """
     palette = colours(s.method for s in summaries)
     figure = Figure((9, 3.6), layout="constrained")
     panels: list[Axes] = list(figure.subplots(1, 3, sharey=True))
     recall = np.linspace(0, 1, RECALLS)
     for panel, fidelity in zip(panels, FIDELITIES, strict=True):
-        wanted = "pretrained" if fidelity == "operational" else start
         for s in _chosen(summaries, fidelity, truth):
-            if (s.detector, s.start) == (detector, wanted):
+            if s.detector == detector and s.start in (start, "pretrained"):
                 dash = _DASHES.get(s.method, "-")
                 panel.plot(recall, s.precision, color=palette[s.method], ls=dash, label=s.method)
         panel.set(title=fidelity, xlabel="recall", xlim=(0, 1), ylim=(0, 1.02))

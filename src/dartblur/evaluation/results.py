@@ -76,9 +76,13 @@ def is_(row: Row, fidelity: Fidelity) -> bool:
     return trained and row.tested_on not in (row.trained_on, CLEAR)
 
 
-def method_of(row: Row) -> str:
-    """The anonymization that the row judges: the one trained on, or tested on by a pretrained."""
-    return row.trained_on or row.tested_on
+def only_trained(rows: Iterable[Row]) -> frozenset[str]:
+    """The detectors of which no pretrained one was tested.
+
+    The one trained on clear pictures stands for it in operational fidelity.
+    """
+    rows = list(rows)
+    return frozenset(r.detector for r in rows) - {r.detector for r in rows if r.trained_on == ""}
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of one setting that differ in their seeds alone. precision: the mean curve."""
+    """The rows of one setting that differ in their seeds alone.
+
+    method: the one trained on; the one tested on where fidelity is operational. precision: the mean
+    curve.
+    """
 
     detector: str
     start: Start
@@ -108,14 +116,22 @@ class Summary:
 def summarize(rows: Iterable[Row]) -> list[Summary]:
     """Mean and spread of the three fidelities, in the order in which the rows begin.
 
+    Operational fidelity of a detector that is only trained here is that of the one trained on clear
+    pictures.
+
     Raises:
         ValueError: one setting has two rows of one seed, which would count as repeats.
     """
+    rows = list(rows)
+    lacking = only_trained(rows)
     groups: dict[tuple[str, Start, str, Fidelity, Truth], list[Row]] = {}
     for row in rows:
+        stands_in = row.detector in lacking and row.trained_on == CLEAR
         for fidelity in FIDELITIES:
-            if is_(row, fidelity):
-                key = (row.detector, row.start, method_of(row), fidelity, row.truth)
+            operational = fidelity == "operational"
+            if is_(row, fidelity) or (operational and stands_in):
+                method = row.tested_on if operational else row.trained_on
+                key = (row.detector, row.start, method, fidelity, row.truth)
                 groups.setdefault(key, []).append(row)
     return [
         Summary(

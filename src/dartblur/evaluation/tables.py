@@ -16,6 +16,7 @@ from dartblur.evaluation.results import (
     Truth,
     figure,
     is_,
+    only_trained,
     summarize,
 )
 
@@ -44,7 +45,7 @@ def fidelity_table(
 ) -> str:
     """Methods down; operational, post-hoc and cycle fidelity across, in percent.
 
-    Operational fidelity is that of the pretrained detector of the same name, where there is one.
+    Operational fidelity is that of the pretrained detector of that name, or of what stands for it.
     """
     chosen = [
         s
@@ -60,7 +61,7 @@ def fidelity_table(
 
 
 def operational_table(summaries: Sequence[Summary], truth: Truth, measure: Measure = "ap50") -> str:
-    """Methods down, pretrained detectors across: operational fidelity in percent."""
+    """Methods down, detectors across: operational fidelity in percent."""
     chosen = [s for s in summaries if s.fidelity == "operational" and s.truth == truth]
     detectors = _unique(s.detector for s in chosen)
     cells = {(s.method, s.detector): getattr(s, measure) for s in chosen}
@@ -83,13 +84,22 @@ class Grid:
 def motivation(
     rows: Iterable[Row], detector: str, start: str, truth: Truth, measure: Measure = "ap50"
 ) -> Grid:
-    """Pairs of a training and a test method: clear first, then all that have a cross figure."""
+    """Pairs of a training and a test method: clear first, then all that have a cross figure.
+
+    Those figures do not count that stand for operational fidelity.
+    """
+    rows = list(rows)
+    stands_in = detector in only_trained(rows)
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         here = row.detector == detector and row.start == start and row.truth == truth
         if here and not is_(row, "operational"):
             cells.setdefault((row.trained_on, row.tested_on), []).append(row)
-    crossed = [pair for pair, group in cells.items() if is_(group[0], "cross")]
+    crossed = [
+        pair
+        for pair, group in cells.items()
+        if is_(group[0], "cross") and not (stands_in and pair[0] == CLEAR)
+    ]
     methods = tuple(_unique([CLEAR, *(name for pair in crossed for name in pair)]))
     figures = tuple(
         tuple(figure(cells[a, b], measure) if (a, b) in cells else None for b in methods)
@@ -119,11 +129,14 @@ def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
             table = fidelity_table(summaries, detector, start, truth, measure)
             parts.append(f"## {head}\n\n{table}")
             grid = motivation(here, detector, start, truth, measure)
-            if any(is_(r, "cross") for r in here if (r.detector, r.start) == (detector, start)):
+            if len(grid.methods) > 1:
                 parts.append(f"## {head}: trained on × tested on\n\n{motivation_table(grid)}")
-        if any(is_(row, "operational") for row in here):
+        if any(s.fidelity == "operational" and s.truth == truth for s in summaries):
             table = operational_table(summaries, truth, measure)
-            parts.append(f"## Operational fidelity of all pretrained detectors, by {by}\n\n{table}")
+            parts.append(f"## Operational fidelity of every detector, by {by}\n\n{table}")
+            lacking = sorted(only_trained(here))
+            if lacking:
+                parts.append(f"Of {', '.join(lacking)}: the one trained on clear pictures.\n")
     return "\n".join(parts)
 
 
