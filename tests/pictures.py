@@ -9,6 +9,9 @@ import numpy as np
 from dartblur.faces import Faces
 
 Array = np.ndarray
+# A full-frame generator of random values, for pictures of 64 pixels; tests/training/test_export.py
+# tells how it was made.
+FRAME_WEIGHTS = Path(__file__).parent / "anonymizers" / "frame-generator.onnx"
 
 
 def textured(height: int, width: int, seed: int = 0) -> Array:

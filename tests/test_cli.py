@@ -43,6 +43,8 @@ def test_all_done_is_0_some_failed_is_1(tmp_path: Path, source: Path, hide: Run)
         (["--strength", 0], "strength"),
         (["--method", "pixelate", "--cells", 0], "cells"),
         (["--colour", 0, 0, 256], "256"),
+        (["--method", "dartblur", "--weights", "none.onnx"], "none.onnx"),
+        (["--method", "dartblur", "--weights", __file__], "test_cli.py"),
         (["--colour", 1], "colour"),
         (["--workers", -2], "-2"),
         (["--max-megapixels", 0], "max-megapixels"),

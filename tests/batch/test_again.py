@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
-from tests.pictures import assert_is_hidden, textured, tree
+from tests.pictures import FRAME_WEIGHTS, assert_is_hidden, textured, tree
 
+from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.ledger import Ledger
 
 Hide = Callable[..., Outcome]
@@ -83,6 +84,20 @@ def test_other_settings_do_all_again(
     before = stamps(out)
     method = () if "--method" in words else ("--method", "block")
     assert command("anonymize", folder, "-o", out, *method, *words).status == 0
+    assert changed(before, out) == {"a.png", "b.png", "sub/c.png"}
+
+
+def test_weights_are_what_their_file_holds(
+    folder: Path, out: Path, command: Callable[..., Outcome], stub_detector: None, tmp_path: Path
+) -> None:
+    words = ("anonymize", folder, "-o", out, "--method", "dartblur", "--workers", 1)
+    assert command(*words, "--weights", FRAME_WEIGHTS).status == 0
+    before, copy = stamps(out), tmp_path / "copy.onnx"
+    copy.write_bytes(FRAME_WEIGHTS.read_bytes())
+    assert command(*words, "--weights", copy).status == 0
+    assert changed(before, out) == set()
+    copy.write_bytes(WEIGHTS.read_bytes())
+    assert command(*words, "--weights", copy).status == 0
     assert changed(before, out) == {"a.png", "b.png", "sub/c.png"}
 
 

@@ -5,26 +5,41 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.pictures import textured
+from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers import ANONYMIZERS, Anonymizer, Gaussian, make_anonymizer
+from dartblur.anonymizers import (
+    ANONYMIZERS,
+    Anonymizer,
+    Gaussian,
+    MethodSettings,
+    make_anonymizer,
+)
 from dartblur.faces import Faces
 
 Array = np.ndarray
 # Their cover of a face looks at nothing beyond the face's own box; a painter that looks at the
 # surroundings (blurred) may take a neighbour's blur into account.
 LOCAL = ("block", "gaussian", "pixelate")
+# The same method with the other kind of generator: pictures over 64 pixels are shrunk for it.
+FRAMES = "dartblur by frames"
+NAMES = (*ANONYMIZERS, FRAMES)
 
 
-@pytest.fixture(scope="module", params=list(ANONYMIZERS))
+def make(name: str) -> Anonymizer:
+    if name == FRAMES:
+        return make_anonymizer("dartblur", MethodSettings(weights=FRAME_WEIGHTS))
+    return make_anonymizer(name)
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def anonymizer(name: str) -> Anonymizer:
-    return make_anonymizer(name)
+    return make(name)
 
 
 def faces_of(*boxes: tuple[float, ...]) -> Faces:
@@ -214,10 +229,10 @@ def test_a_cover_is_made_from_the_box_alone(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ANONYMIZERS if name not in LOCAL])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in LOCAL])
 def test_a_painter_on_top_of_the_blur_sees_only_the_blur(name: str) -> None:
     """Two pictures with the same blur of faces get the same faces: nothing clear gets through."""
-    anonymizer, image = make_anonymizer(name), textured(96, 96)
+    anonymizer, image = make(name), textured(96, 96)
     faces = faces_of((20, 30, 61, 77), (50, 40, 80, 66), (2, 2, 14, 14))
     blurred = Gaussian()(image, faces)
     out = anonymizer(image, faces)

@@ -39,6 +39,13 @@ def generator() -> WindowGenerator:
 
 
 @pytest.fixture(scope="module")
+def exported(generator: WindowGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "g.onnx"
+    export_window(generator, SIZE, path)
+    return path
+
+
+@pytest.fixture(scope="module")
 def picture() -> Picture:
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 256, (12, 12, 3), np.uint8), (96, 96))
@@ -60,20 +67,18 @@ def pixels(images: torch.Tensor) -> np.ndarray:
 
 
 def test_training_and_runtime_agree(
-    generator: WindowGenerator, picture: Picture, batch: Batch, tmp_path: Path
+    generator: WindowGenerator, exported: Path, picture: Picture, batch: Batch
 ) -> None:
-    export_window(generator, SIZE, tmp_path / "g.onnx")
-    served = Dartblur(tmp_path / "g.onnx")(picture.image, picture.faces)
+    served = Dartblur(exported)(picture.image, picture.faces)
     with torch.no_grad():
         trained = paint(generator, batch).image
     assert np.abs(pixels(trained).astype(int) - served).max() <= 1
     assert np.abs(served.astype(int) - pixels(batch.blurred)).max() > 10
 
 
-def test_export_agrees_with_torch(generator: WindowGenerator, tmp_path: Path) -> None:
+def test_export_agrees_with_torch(generator: WindowGenerator, exported: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
-    export_window(generator, SIZE, tmp_path / "g.onnx")
-    session = ort.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(exported, providers=["CPUExecutionProvider"])
     for count in (1, 7):
         windows, sizes = torch.rand(count, 3, SIZE, SIZE) * 255, torch.randn(count)
         inputs = {"windows": windows.numpy(), "log_size": sizes.numpy()}

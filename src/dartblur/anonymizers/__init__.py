@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dartblur.anonymizers.base import Anonymizer, Image
 from dartblur.anonymizers.block import Block
-from dartblur.anonymizers.dartblur import Dartblur
+from dartblur.anonymizers.dartblur import WEIGHTS, Dartblur
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.pixelate import Pixelate
 from dartblur.errors import UsageError
@@ -29,15 +30,19 @@ class MethodSettings:
     """What the methods can be told; each takes what concerns it.
 
     strength: scales the blur's kernel. cells: of the mosaic, across a face. colour: of the block.
+    weights: ONNX file of a generator; None is the one in the package.
     """
 
     strength: float = 1.0
     cells: int = 8
     colour: tuple[int, int, int] = (0, 0, 0)
+    weights: Path | None = None
 
 
 ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
-    "dartblur": lambda settings: Dartblur(blur=Gaussian(settings.strength)),
+    "dartblur": lambda settings: Dartblur(
+        settings.weights or WEIGHTS, blur=Gaussian(settings.strength)
+    ),
     "gaussian": lambda settings: Gaussian(settings.strength),
     "pixelate": lambda settings: Pixelate(settings.cells),
     "block": lambda settings: Block(settings.colour),

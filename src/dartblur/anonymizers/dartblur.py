@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,25 +12,30 @@ import numpy as np
 import onnxruntime as ort
 
 from dartblur import boxes as boxlib
+from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import Image
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.windows import Windows, extract
+from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray
 
 WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
+IMAGE_SIZE = "image_size"
+"""In the metadata of a full-frame generator's file: longer side of a picture in its training."""
 _BATCH = 64
+_Painter = Callable[[Image, IntArray], Image]
 
 
 @dataclass(frozen=True)
 class Dartblur:
     """Adds the generator's change to the Gaussian blur, inside the boxes only.
 
-    weights: an ONNX file made by `dartblur.training.export`. threads: of the network, 0 for as many
-    as there are cores.
+    weights: an ONNX file made by `dartblur export`: a generator of face windows or of full frames.
+    threads: of the network, 0 for as many as there are cores.
 
     Raises:
-        ConfigError: the weights cannot be loaded.
+        ConfigError: the weights cannot be loaded, or are no generator's.
     """
 
     weights: Path = WEIGHTS
@@ -37,17 +43,12 @@ class Dartblur:
     blur: Gaussian = field(default_factory=Gaussian)
 
     def __post_init__(self) -> None:
-        _session(self.weights, self.threads)
+        _painter(self.weights, self.threads)
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
-        blurred = self.blur(image, faces)
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
-        session = _session(self.weights, self.threads)
-        windows = extract(blurred, boxes, int(session.get_inputs()[0].shape[2]))
-        if len(windows.boxes) == 0:
-            return blurred
-        return add_changes(blurred, windows, _changes(session, windows))
+        return _painter(self.weights, self.threads)(self.blur(image, faces), boxes)
 
 
 def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
@@ -64,6 +65,28 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
     return out
 
 
+def _paint_windows(session: ort.InferenceSession, blurred: Image, boxes: IntArray) -> Image:
+    windows = extract(blurred, boxes, int(session.get_inputs()[0].shape[2]))
+    if len(windows.boxes) == 0:
+        return blurred
+    return add_changes(blurred, windows, _changes(session, windows))
+
+
+def _paint_frames(
+    session: ort.InferenceSession, image_size: int, blurred: Image, boxes: IntArray
+) -> Image:
+    out = blurred.copy()
+    for frame in frames.extract(blurred, boxes, image_size):
+        seen = frame.pixels.astype(np.float32)
+        inputs = {
+            "blurred": np.ascontiguousarray(seen.transpose(2, 0, 1)[None]),
+            "mask": frame.mask[None, None].astype(np.float32),
+        }
+        painted = np.asarray(session.run(None, inputs)[0][0], np.float32)
+        frames.add_change(out, blurred, frame, painted.transpose(1, 2, 0) - seen)
+    return out
+
+
 def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
     parts = []
     for start in range(0, len(windows.boxes), _BATCH):
@@ -77,6 +100,26 @@ def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
 
 
 @functools.lru_cache(maxsize=4)
+def _painter(weights: Path, threads: int) -> _Painter:
+    """Paints by the kind of generator that the file holds."""
+    session = _session(weights, threads)
+    inputs = {i.name for i in session.get_inputs()}
+    if inputs == {"windows", "log_size"}:
+        return functools.partial(_paint_windows, session)
+    if inputs != {"blurred", "mask"}:
+        raise ConfigError(
+            f"{weights}: not a generator of this package (its inputs are "
+            f"{', '.join(sorted(inputs))}); give a file made by dartblur export"
+        )
+    size = session.get_modelmeta().custom_metadata_map.get(IMAGE_SIZE, "")
+    if not size.isdecimal() or not int(size):
+        raise ConfigError(
+            f"{weights}: does not tell the {IMAGE_SIZE} of its training ({size!r}); "
+            "export it again with dartblur export"
+        )
+    return functools.partial(_paint_frames, session, int(size))
+
+
 def _session(weights: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

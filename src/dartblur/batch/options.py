@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
+from dartblur.batch.ledger import stamp
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
@@ -58,6 +60,8 @@ class HideOptions:
         Cells of the mosaic across a face (pixelate).
     colour
         Red, green and blue, 0 to 255 (block).
+    weights
+        ONNX file of a generator of your own, see `dartblur export` (dartblur).
     margin
         How far each detected box is grown on every side, as a share of its width and height.
     boxes
@@ -74,6 +78,7 @@ class HideOptions:
     strength: float = 1.0
     cells: int = 8
     colour: tuple[int, int, int] = (0, 0, 0)
+    weights: Path | None = None
     margin: float = DEFAULT_MARGIN
     boxes: Path | None = None
     boxes_mode: Literal["instead", "besides"] = "instead"
@@ -90,7 +95,7 @@ class HideOptions:
         return make_pipeline(
             self.method,
             self.find.name(film=film),
-            settings=MethodSettings(self.strength, self.cells, self.colour),
+            settings=MethodSettings(self.strength, self.cells, self.colour, self.weights),
             threshold=self.find.threshold,
             margin=self.margin,
             threads=threads,
@@ -101,6 +106,7 @@ class HideOptions:
         described = asdict(self)
         described["boxes"] = None if self.boxes is None else self.boxes_mode
         del described["boxes_mode"]
+        described["weights"] = self.weights and _hash(self.weights, stamp(self.weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         return {**found, **described, "version": version("dartblur")}
 
@@ -196,3 +202,10 @@ class RunOptions:
         if not self.max_megapixels > 0:
             raise UsageError(f"max-megapixels must be more than 0, not {self.max_megapixels}")
         return self.workers or cores()
+
+
+# Asked for every picture of a run.
+@lru_cache(maxsize=4)
+def _hash(file: Path, changed: tuple[int | None, int | None]) -> str:
+    """Names a file by what it holds: trained further, the same file paints other faces."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

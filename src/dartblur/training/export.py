@@ -1,58 +1,106 @@
-"""A trained window generator as ONNX, for the runtime without torch."""
+"""A trained generator as ONNX, for the runtime without torch."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
 import onnx
 import torch
+from cyclopts import Parameter
+from torch import Tensor
 
 from dartblur import toml
+from dartblur.anonymizers.dartblur import IMAGE_SIZE
+from dartblur.errors import TrainingError
+from dartblur.files import write_atomically
 from dartblur.training import checkpoint
 from dartblur.training.config import TrainingConfig
 from dartblur.training.run import make_generator
 
 
-def export(run: Path, target: Path) -> None:
-    """Writes the averaged generator of the run's checkpoint as ONNX with a dynamic batch.
+def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
+    """Writes the generator of a training as ONNX, for `dartblur anonymize --weights`.
+
+    Parameters
+    ----------
+    run
+        The folder of a training, with its checkpoint.
+    out
+        The ONNX file to write.
 
     Raises:
-        TrainingError: there is no checkpoint, or it is damaged.
+        TrainingError: there is no checkpoint, it is damaged, or the file cannot be written.
     """
     content = checkpoint.read(run / checkpoint.NAME)
     config = toml.build(TrainingConfig, checkpoint.listed(content["config"]), str(run))
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
-    export_window(net, config.generator.size, target)
+    if config.generator.kind == "unet":
+        export_frame(net, config.data.image_size, out)
+    else:
+        export_window(net, config.generator.size, out)
 
 
 def export_window(net: torch.nn.Module, size: int, target: Path) -> None:
-    """Writes a window generator of `size` cells as ONNX: windows, log_size → change."""
-    net = net.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    example = (torch.zeros(2, 3, size, size), torch.zeros(2))
+    """Writes a window generator of `size` cells: windows, log_size → change; any batch."""
+    example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        net,
-        example,
-        str(target),
-        input_names=["windows", "log_size"],
-        output_names=["change"],
-        dynamic_shapes={"windows": {0: many}, "log_size": {0: many}},
-        opset_version=18,
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
-    _without_traces(target)
+    shapes = {"windows": {0: many}, "log_size": {0: many}}
+    _write(_traced(net, example, "change", shapes), target)
 
 
-def _without_traces(path: Path) -> None:
-    """Drops what the exporter notes about source files of this machine."""
-    model = onnx.load(path)
+def export_frame(net: torch.nn.Module, image_size: int, target: Path) -> None:
+    """Writes a full-frame generator: blurred, mask → painted; any batch, height and width.
+
+    image_size: longer side of a picture in its training; it goes into the file's metadata.
+    """
+    # Sides that are no multiple of 32, lest the padding be traced away.
+    example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
+    any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
+    model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
+    model.metadata_props.add(key=IMAGE_SIZE, value=str(image_size))
+    _write(model, target)
+
+
+def _traced(
+    net: torch.nn.Module,
+    example: Mapping[str, Tensor],
+    output: str,
+    shapes: dict[str, dict[int, Any]],
+) -> onnx.ModelProto:
+    """The net as ONNX, without what the exporter notes about source files of this machine."""
+    net = net.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with warnings.catch_warnings():
+        # The exporter's own, of no use to who exports.
+        warnings.simplefilter("ignore", FutureWarning)
+        program = torch.onnx.export(
+            net,
+            tuple(example.values()),
+            input_names=list(example),
+            output_names=[output],
+            dynamic_shapes=shapes,
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
     model.ClearField("metadata_props")
     graph = model.graph
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    onnx.save(model, path)
+    return model
+
+
+def _write(model: onnx.ModelProto, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, model.SerializeToString())
+    except OSError as error:
+        raise TrainingError(
+            f"{target}: cannot be written ({error.strerror}); make room or give another path"
+        ) from error

@@ -1,0 +1,132 @@
+"""Frames: what the full-frame generator sees of a picture, and where its answer goes.
+
+The generator was trained on pictures whose longer side had `image_size` pixels. A frame is a part
+of the blurred picture at that scale, around a face or a group of faces: a large photo with few
+faces costs little. Groups share no pixel, so that a crowd costs no more than the whole picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from dartblur import boxes as boxlib
+from dartblur.anonymizers.base import Image
+from dartblur.boxes import IntArray
+from dartblur.faces import BoolArray, FloatArray
+
+CONTEXT = 64
+"""Pixels at the training scale that a frame shows around a box."""
+STEP = 32
+"""The sides of a frame are multiples of this: the generator halves them five times."""
+GREY = 114
+"""Beyond the picture, as in training."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A part of one blurred picture at the training scale.
+
+    boxes: (N, 4) whole pixels of the picture. place: (4,) whole pixels of it; may reach beyond.
+    pixels: (h, w, 3) uint8. mask: (h, w), True in every pixel that a box touches.
+    """
+
+    boxes: IntArray
+    place: IntArray
+    pixels: Image
+    mask: BoolArray
+
+
+def extract(blurred: Image, boxes: IntArray, image_size: int) -> Iterator[Frame]:
+    """Cuts the frames of all boxes that touch a pixel; a picture is shrunk, never enlarged.
+
+    blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
+    """
+    height, width = blurred.shape[:2]
+    scale = max(height, width, image_size) / image_size
+    for group, around in _groups(boxes[boxlib.area(boxes) > 0], height, width, scale):
+        left, w, columns = _fit(int(around[0]), int(around[2]), width, scale)
+        top, h, rows = _fit(int(around[1]), int(around[3]), height, scale)
+        place = np.array([left, top, left + columns, top + rows])
+        small = boxlib.scale(group - np.array([left, top] * 2), w / columns, h / rows)
+        yield Frame(group, place, _cut(blurred, place, (w, h)), boxlib.mask(small, h, w))
+
+
+def add_change(out: Image, blurred: Image, frame: Frame, change: FloatArray) -> None:
+    """Writes blur and change into the boxes of a frame.
+
+    out, blurred: the whole picture; `out` is written to. change: (h, w, 3) on the 0 to 255 scale,
+    spread bilinearly over the frame's place.
+    """
+    left, top, right, bottom = (int(v) for v in frame.place)
+    spread = _inside_alone(change, frame.mask)
+    if spread.shape[:2] != (bottom - top, right - left):
+        size = (right - left, bottom - top)
+        spread = np.asarray(cv2.resize(spread, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    for x1, y1, x2, y2 in frame.boxes:
+        painted = blurred[y1:y2, x1:x2] + spread[y1 - top : y2 - top, x1 - left : x2 - left]
+        out[y1:y2, x1:x2] = np.clip(np.rint(painted), 0, 255).astype(np.uint8)
+
+
+def _groups(
+    boxes: IntArray, height: int, width: int, scale: float
+) -> list[tuple[IntArray, IntArray]]:
+    """Boxes with the rectangle that shows them, joined until no two rectangles overlap."""
+    reach = round(CONTEXT * scale)
+    shown = boxlib.to_pixels(boxes + np.array([-reach, -reach, reach, reach]), height, width)
+    groups: list[tuple[IntArray, IntArray]] = []
+    for i, rectangle in enumerate(shown):
+        group, around = boxes[i : i + 1], rectangle
+        while near := [k for k, (_, other) in enumerate(groups) if _overlap(other, around)]:
+            for k in reversed(near):
+                more, other = groups.pop(k)
+                group = np.concatenate([more, group])
+                around = np.concatenate(
+                    [np.minimum(around[:2], other[:2]), np.maximum(around[2:], other[2:])]
+                )
+        groups.append((group, around))
+    return groups
+
+
+def _overlap(a: IntArray, b: IntArray) -> bool:
+    return bool((np.maximum(a[:2], b[:2]) < np.minimum(a[2:], b[2:])).all())
+
+
+def _fit(low: int, high: int, limit: int, scale: float) -> tuple[int, int, int]:
+    """Along one axis: where the frame begins, its pixels, and how many of the picture it spans."""
+    cells = STEP * max(1, int(np.ceil((high - low) / scale / STEP - 1e-6)))
+    span = round(cells * scale)
+    start = min(max(low - (span - (high - low)) // 2, 0), max(limit - span, 0))
+    return start, cells, span
+
+
+def _cut(blurred: Image, place: IntArray, size: tuple[int, int]) -> Image:
+    height, width = blurred.shape[:2]
+    left, top, right, bottom = (int(v) for v in place)
+    pixels = blurred[top:bottom, left:right]
+    if right > width or bottom > height:
+        edges = (0, max(bottom - height, 0), 0, max(right - width, 0))
+        pixels = np.asarray(
+            cv2.copyMakeBorder(pixels, *edges, cv2.BORDER_CONSTANT, value=(GREY,) * 3), np.uint8
+        )
+    if size == (right - left, bottom - top):
+        return np.ascontiguousarray(pixels)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _inside_alone(change: FloatArray, mask: BoolArray) -> FloatArray:
+    """The change, and around the mask the mean of its neighbours in the mask.
+
+    What the generator paints outside the boxes was never judged; it must not bleed in at the edge.
+    """
+    inside: npt.NDArray[np.float32] = mask.astype(np.float32)
+    weight = cv2.boxFilter(inside, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    total = cv2.boxFilter(
+        change * inside[..., None], -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    near = total / np.maximum(weight, 1)[..., None]
+    return np.asarray(np.where(mask[..., None], change, near), np.float32)

@@ -1,0 +1,50 @@
+"""Which generators DartBlur takes, and what it says of files that are none."""
+
+from pathlib import Path
+
+import pytest
+from tests.pictures import FRAME_WEIGHTS
+
+from dartblur import anonymizers
+from dartblur.anonymizers import Dartblur, Gaussian, MethodSettings, make_anonymizer
+from dartblur.errors import ConfigError
+
+DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.onnx"))
+
+
+def test_weights_of_one_s_own() -> None:
+    made = make_anonymizer("dartblur", MethodSettings(strength=2.0, weights=FRAME_WEIGHTS))
+    assert made == Dartblur(FRAME_WEIGHTS, blur=Gaussian(2.0))
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.onnx", tmp_path):
+        with pytest.raises(ConfigError, match=r"no such weights") as caught:
+            Dartblur(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_no_network(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("not a network")
+    (tmp_path / "half.onnx").write_bytes(FRAME_WEIGHTS.read_bytes()[:9000])
+    for name in ("text.onnx", "half.onnx"):
+        with pytest.raises(ConfigError, match=rf"{name}: not a generator that can be run"):
+            Dartblur(tmp_path / name)
+
+
+def test_another_network() -> None:
+    with pytest.raises(ConfigError, match="not a generator of this package") as caught:
+        Dartblur(DETECTOR)
+    assert str(DETECTOR) in str(caught.value)
+
+
+def test_a_full_frame_generator_must_tell_its_scale(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="edits the file: pip install dartblur[train]")
+    model = onnx.load(FRAME_WEIGHTS)
+    for value in ("", "wide", "0", None):
+        model.ClearField("metadata_props")
+        if value is not None:
+            model.metadata_props.add(key="image_size", value=value)
+        onnx.save(model, tmp_path / f"{value}.onnx")
+        with pytest.raises(ConfigError, match=r"does not tell the image_size"):
+            Dartblur(tmp_path / f"{value}.onnx")
