@@ -37,21 +37,31 @@ def starting_values(start: Start) -> tuple[RetinaFace, RetinaFace]:
 
 
 def found_in(
-    pictures: Iterator[Picture], reference: RetinaFace, side: int, size: int = 8
+    pictures: Iterator[Picture],
+    reference: RetinaFace,
+    side: int,
+    size: int = 8,
+    threshold: float = 0.5,
+    overlap: float = 0.4,
 ) -> Iterator[Picture]:
-    """Pictures with what the reference detector finds in them on a canvas of `side`²."""
+    """Pictures with what the reference detector finds in them on a canvas of `side`².
+
+    size: pictures looked at together. threshold, overlap: as for `detect`.
+    """
     held: list[Picture] = []
     for picture in pictures:
         held.append(picture)
         if len(held) == size:
-            yield from _found(held, reference, side)
+            yield from _found(held, reference, side, threshold, overlap)
             held = []
     if held:
-        yield from _found(held, reference, side)
+        yield from _found(held, reference, side, threshold, overlap)
 
 
-def _found(pictures: list[Picture], reference: RetinaFace, side: int) -> Iterator[Picture]:
+def _found(
+    pictures: list[Picture], reference: RetinaFace, side: int, threshold: float, overlap: float
+) -> Iterator[Picture]:
     images = to_tensor([cut(p.image, Place(0, 0, side)) for p in pictures])
-    found = detect(reference, images.to(reference.mean.device), threshold=0.5)
+    found = detect(reference, images.to(reference.mean.device), threshold, overlap)
     for picture, faces in zip(pictures, found, strict=True):
-        yield with_found(picture, faces)
+        yield with_found(picture, faces, threshold)

@@ -156,7 +156,7 @@ def test_no_space_for_a_checkpoint(
 
 
 def test_nothing_to_resume(ground: Ground, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no checkpoint to resume from"):
+    with pytest.raises(TrainingError, match="there is no checkpoint"):
         train(ground.config, ground.data, tmp_path / "run", resume=True)
 
 

@@ -67,15 +67,19 @@ def load(samples: Iterable[Sample], longer_side: int, limit_bytes: int) -> Itera
         yield picture
 
 
-def with_found(picture: Picture, found: Faces, threshold: float = 0.5) -> Picture:
-    """The picture with the reference detector's faces; those that no label covers are hidden too.
+def with_found(
+    picture: Picture, found: Faces, threshold: float = 0.5, hidden: float = 0.5
+) -> Picture:
+    """The picture with the reference detector's faces of score `threshold` and more.
 
-    A face is covered when 90 % of the middle 70 % × 70 % of its box lies in labels. Extra faces are
-    ignored as labels: nobody said that they are faces.
+    Those of score `hidden` and more that no label covers are hidden too. A face is covered when
+    90 % of the middle 70 % × 70 % of its box lies in labels. Extra faces are ignored as labels:
+    nobody said that they are faces.
     """
     found = found[found.scores >= threshold]
-    middles = boxlib.grow(found.boxes, -0.15)
-    extra = found[boxlib.hidden_share(middles, picture.faces.boxes) < 0.9]
+    sure = found[found.scores >= hidden]
+    middles = boxlib.grow(sure.boxes, -0.15)
+    extra = sure[boxlib.hidden_share(middles, picture.faces.boxes) < 0.9]
     unlabelled = Faces(extra.boxes, ignore=np.ones(len(extra), np.bool_))
     return replace(picture, faces=Faces.concatenate([picture.faces, unlabelled]), found=found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -43,13 +43,16 @@ class Pool:
         self.births = 0
         self.members = [self._born() for _ in range(settings.size)]
 
-    def warm_up(self, examples: Iterator[tuple[Tensor, Targets]]) -> None:
-        """Gives the first members ages spread over a lifetime."""
+    def warm_up(
+        self, examples: Iterator[tuple[Tensor, Targets]], after: Callable[[Adversary], None]
+    ) -> None:
+        """Gives the first members ages spread over a lifetime; `after` follows every step."""
         for i, member in enumerate(self.members):
             for images, targets in itertools.islice(
                 examples, self.settings.lifetime * i // len(self.members)
             ):
                 self.step(member, images, targets)
+                after(member)
 
     def at(self, turn: int) -> Adversary:
         """The adversary of a turn; a new one where the last reached its age."""

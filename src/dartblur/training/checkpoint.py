@@ -60,7 +60,7 @@ def read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(
-            f"{path}: no checkpoint to resume from; train without resuming"
+            f"{path}: there is no checkpoint; give the folder of a training, or begin one there"
         ) from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path}: the checkpoint is damaged ({error}); start afresh") from error

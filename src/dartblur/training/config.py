@@ -16,7 +16,8 @@ class Data:
     pictures a round, of one process. scale: range of random resizing. colour: largest random gain,
     as a share. grow: boxes of a picture are grown by up to this share, in `grown` of all pictures.
     memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
-    processes that make batches.
+    processes that make batches. found: least score of f's boxes on the clear picture, which are
+    the targets f(x). overlap: intersection over union from which a better box replaces another.
     """
 
     image_size: int = 320
@@ -29,14 +30,17 @@ class Data:
     memory_gb: float = 4.0
     holdout: int = 10
     workers: int = 0
+    found: float = 0.5
+    overlap: float = 0.4
 
 
 @dataclass(frozen=True)
 class Generator:
     """The net that is trained, and how.
 
-    decay: rate at the end as a share of the first, along a cosine. ema: of the weights that are
-    exported; 0 for none. clip: largest norm of the gradient.
+    decay: rate at the end as a share of the first, along a cosine. epoch_decay: times this with
+    each epoch of the generator that is done. ema: of the weights that are exported; 0 for none.
+    clip: largest norm of the gradient.
     """
 
     kind: Literal["window", "unet"] = "window"
@@ -47,6 +51,7 @@ class Generator:
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.05
+    epoch_decay: float = 1.0
     warm_up: int = 20
     clip: float = 10.0
     ema: float = 0.995
@@ -97,7 +102,8 @@ class Adversaries:
     size: how many live at once; they begin with ages spread over a lifetime. lifetime: steps from
     one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
     the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
-    before one judges the generator.
+    before one judges the generator. epochs: so many in which they learn alone, one step a round,
+    before each in which the generator learns alone; 0: all learn in every round.
     """
 
     size: int = 3
@@ -110,6 +116,7 @@ class Adversaries:
     smoothing: float = 0.0
     clip: float = 10.0
     warm_up: int = 30
+    epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,13 @@ class Run:
     """How long, and what is kept.
 
     begin_from: a checkpoint whose nets and optimizers are taken over, at round 0 of this
-    configuration. save_minutes: between checkpoints. sheet_rounds: rounds of an epoch, at whose
-    end a picture sheet is written. precision: as Lightning Fabric names it.
+    configuration. epoch: its rounds; 0 where nothing goes by epochs. save_minutes: between
+    checkpoints. sheet_rounds: from one picture sheet to the next. precision: as Lightning Fabric
+    names it.
     """
 
     rounds: int = 1000
+    epoch: int = 0
     begin_from: str = ""
     seed: int = 0
     save_minutes: float = 3.0
@@ -133,7 +142,11 @@ class Run:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole training."""
+    """A whole training.
+
+    Raises:
+        ValueError: something goes by epochs, and nothing says how long these are.
+    """
 
     data: Data = field(default_factory=Data)
     generator: Generator = field(default_factory=Generator)
@@ -142,3 +155,10 @@ class TrainingConfig:
     adversaries: Adversaries = field(default_factory=Adversaries)
     start: Start = field(default_factory=Start)
     run: Run = field(default_factory=Run)
+
+    def __post_init__(self) -> None:
+        by_epochs = self.adversaries.epochs or self.generator.epoch_decay != 1
+        if by_epochs and self.run.epoch < 1:
+            raise ValueError(
+                "adversaries.epochs and generator.epoch_decay need run.epoch, the rounds of one"
+            )

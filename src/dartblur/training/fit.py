@@ -20,10 +20,11 @@ from dartblur.second_order import AdamState
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Adversary, Pool
 from dartblur.training.balance import balanced_gradient
-from dartblur.training.config import Generator, Inner, Objectives, TrainingConfig
+from dartblur.training.config import Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
 from dartblur.training.painting import Batch, Painted
 from dartblur.training.progress import Report
+from dartblur.training.schedule import generator_rate, turn_of
 from dartblur.training.sheet import write_sheet
 from dartblur.training.steps import Judges, Losses, inner_parameters, objectives, total
 
@@ -56,9 +57,11 @@ def fit(
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
     if training.round == 0 and not config.run.begin_from:
-        training.pool.warm_up(_examples(training, painter, pictures, config, fabric))
+        examples = _examples(training, painter, pictures, config, fabric)
+        training.pool.warm_up(examples, lambda adversary: _average(adversary, fabric))
     batches = _loader(training, pictures, config, fabric)
-    report = Report(out, config.run.rounds, training.round, fabric.is_global_zero)
+    names = [*_active(config.objectives), "adversary"]
+    report = Report(out, names, config.run.rounds, training.round, fabric.is_global_zero)
     saved = time.monotonic()
     for batch in batches:
         if training.round >= config.run.rounds:
@@ -86,22 +89,22 @@ def one_round(
     config: TrainingConfig,
     fabric: Fabric,
 ) -> tuple[dict[str, float], Painted]:
-    """Steps 1 to 4 for the generator, then step 5 for the adversaries of this turn."""
-    turn = training.round * config.adversaries.steps
-    judge = training.pool.judge(turn)
-    judges = Judges(
-        reference,
-        judge.net,
-        AdamState.of(judge.optimizer, inner_parameters(judge.net, config.inner.from_block)),
-    )
-    painted, losses = generator_step(training, painter, batch, judges, config, fabric)
-    values = {name: float(value.detach()) for name, value in losses.items()}
-    for k in range(config.adversaries.steps):
-        adversary = training.pool.at(turn + k)
-        value = training.pool.step(adversary, painted.image.detach(), batch.labels)
-        if fabric.world_size > 1:
-            _average(adversary, fabric)
-        values["adversary"] = float(value)
+    """Steps 1 to 4 for the generator, then step 5 for the adversaries; the losses by name."""
+    learns = turn_of(config, training.round)
+    first = training.round * config.adversaries.steps
+    if learns.generator:
+        judge = training.pool.judge(first)
+        moving = inner_parameters(judge.net, config.inner.from_block)
+        judges = Judges(reference, judge.net, AdamState.of(judge.optimizer, moving))
+        painted, losses = generator_step(training, painter, batch, judges, config, fabric)
+    else:
+        with torch.no_grad():
+            painted, losses = painter(training.generator, batch), {}
+    for k in range(config.adversaries.steps if learns.adversaries else 0):
+        adversary = training.pool.at(first + k)
+        losses["adversary"] = training.pool.step(adversary, painted.image.detach(), batch.labels)
+        _average(adversary, fabric)
+    values = {name: float(_mean(value.detach(), fabric)) for name, value in losses.items()}
     wrong = [name for name, value in values.items() if not math.isfinite(value)]
     if wrong:
         raise TrainingError(
@@ -122,7 +125,7 @@ def generator_step(
 ) -> tuple[Painted, Losses]:
     """One update of the generator for the sum of the objectives, or one for each."""
     weights = config.objectives
-    rate = generator_rate(config.generator, training.round, config.run.rounds)
+    rate = generator_rate(config, training.round)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     names = ("all",) if weights.updates == "summed" else tuple(_active(weights))
@@ -136,17 +139,9 @@ def generator_step(
         seen |= losses
         if gradients is not None:
             _descend(training, gradients, config.generator.clip, fabric)
-    if config.generator.ema:
-        blend = min(config.generator.ema, (1 + training.round) / (10 + training.round))
-        _blend(training.average, training.generator, blend)
+    blend = min(config.generator.ema, (1 + training.round) / (10 + training.round))
+    _blend(training.average, training.generator, blend)
     return painted, seen
-
-
-def generator_rate(settings: Generator, done: int, rounds: int) -> float:
-    """The learning rate of the round after `done` rounds: warm-up, then a cosine."""
-    warm = min(1.0, (done + 1) / max(settings.warm_up, 1))
-    fall = 0.5 * (1 + math.cos(math.pi * min(done / rounds, 1)))
-    return settings.rate * warm * (settings.decay + (1 - settings.decay) * fall)
 
 
 def _gradients(
@@ -192,6 +187,8 @@ def _mean(value: Tensor, fabric: Fabric) -> Tensor:
 @torch.no_grad()
 def _average(adversary: Adversary, fabric: Fabric) -> None:
     """The processes' adversaries become one: mean of weights, statistics and moments."""
+    if fabric.world_size == 1:
+        return
     tensors = [*adversary.net.parameters(), *adversary.net.buffers()]
     tensors += [v for s in adversary.optimizer.state.values() for k, v in s.items() if k != "step"]
     for tensor in tensors:

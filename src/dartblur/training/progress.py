@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,10 +13,16 @@ from dartblur.errors import TrainingError
 
 
 class Report:
-    """Progress bar with losses and time left, and `log.csv` with one line a round."""
+    """Progress bar with losses and time left, and `log.csv` with one line a round.
 
-    def __init__(self, out: Path, rounds: int, done: int, shown: bool) -> None:
+    names: of all losses; a round may leave some out.
+    """
+
+    def __init__(
+        self, out: Path, names: Sequence[str], rounds: int, done: int, shown: bool
+    ) -> None:
         self._file = out / "log.csv"
+        self._columns = ["round", "seconds", *names]
         self._shown = shown
         self._started = time.monotonic()
         columns = (
@@ -44,7 +51,7 @@ class Report:
         try:
             new = not self._file.exists()
             with self._file.open("a", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, fieldnames=list(row))
+                writer = csv.DictWriter(file, fieldnames=self._columns)
                 if new:
                     writer.writeheader()
                 writer.writerow(row)
@@ -58,11 +65,14 @@ class Report:
         self._bar.stop()
 
     def _keep_until(self, done: int) -> None:
-        """Drops the rounds after the checkpoint: they are done again."""
+        """Drops the rounds after the checkpoint, done again, and what a full disk cut off."""
         if not self._file.exists():
             return
         lines = self._file.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [line for line in lines[1:] if int(line.split(",")[0]) <= done]
+        whole = (line for line in lines[1:] if line.endswith("\n"))
+        kept = [line for line in whole if int(line.split(",")[0]) <= done]
+        if kept:
+            self._columns = lines[0].strip().split(",")
         self._file.write_text("".join([*lines[:1], *kept]) if kept else "", encoding="utf-8")
         if not kept:
             self._file.unlink()

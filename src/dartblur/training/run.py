@@ -112,10 +112,13 @@ def training_pictures(
         if not settings.data.holdout or i % settings.data.holdout
     )
     limit = int(settings.data.memory_gb * 2**30)
-    pictures = list(
-        found_in(
-            load(samples, settings.data.image_size, limit), reference, settings.data.image_size
-        )
+    held = load(samples, settings.data.image_size, limit)
+    pictures = found_in(
+        held,
+        reference,
+        settings.data.image_size,
+        threshold=settings.data.found,
+        overlap=settings.data.overlap,
     )
     with_faces = [p for p in pictures if len(p.faces)]
     if not with_faces:

@@ -1,0 +1,36 @@
+"""Who learns in which round, and how fast."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from dartblur.training.config import TrainingConfig
+
+
+class Turn(NamedTuple):
+    """Who learns in a round."""
+
+    generator: bool
+    adversaries: bool
+
+
+def turn_of(config: TrainingConfig, done: int) -> Turn:
+    """Who learns in the round after `done` rounds."""
+    alone = config.adversaries.epochs
+    if not alone:
+        return Turn(True, True)
+    last = done // config.run.epoch % (alone + 1) == alone
+    return Turn(last, not last)
+
+
+def generator_rate(config: TrainingConfig, done: int) -> float:
+    """The learning rate of the round after `done` rounds: warm-up, cosine, and epoch by epoch."""
+    settings = config.generator
+    warm = min(1.0, (done + 1) / max(settings.warm_up, 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(done / config.run.rounds, 1)))
+    rate = settings.rate * warm * (settings.decay + (1 - settings.decay) * fall)
+    if not config.run.epoch:
+        return rate
+    epochs = done // config.run.epoch // (config.adversaries.epochs + 1)
+    return rate * settings.epoch_decay**epochs
