@@ -275,6 +275,7 @@ def test_the_command_writes_its_results(
     assert set(told["cpu_seconds"]) == {"look", "hide", "fit", "detect", "score"}
     assert "| block |" in capsys.readouterr().out
     assert "| block |" in (out / "results.md").read_text()
+    assert list((out / "figures").glob("bars-*.png"))
 
 
 def test_the_plan_is_told_without_doing_it(

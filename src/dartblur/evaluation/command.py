@@ -21,6 +21,7 @@ from rich.console import Console
 from dartblur import toml
 from dartblur.errors import UsageError
 from dartblur.evaluation.config import EvaluationConfig
+from dartblur.evaluation.figures import save_all
 from dartblur.evaluation.plan import Plan, Test, make_plan
 from dartblur.evaluation.results import Row, Truth, to_json
 from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
@@ -60,7 +61,8 @@ def evaluate(
         clear, block, gaussian, pixelate, dartblur, and names that `generator` or `anonymized`
         give, with commas.
     detectors
-        retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run.
+        retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run:
+        centerface, mtcnn, libfacedetection.
     seeds
         Whole numbers, with commas; each is a repeat.
     generator
@@ -114,7 +116,7 @@ def rows_of(tests: Sequence[Test], run: Path) -> list[Row]:
 
 
 def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
-    """results.json and results.md."""
+    """results.json, results.md and the figures."""
     spent = read_log(run)
     told["cpu_seconds"] = {
         kind: round(sum(s.cpu_seconds for s in spent if s.kind == kind))
@@ -123,6 +125,9 @@ def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
     told["peak_mib"] = max((s.peak_mib for s in spent), default=0)
     write_atomically(run / "results.json", to_json(rows, told))
     write_atomically(run / "results.md", report(rows).encode())
+    figures = run / "figures"
+    figures.mkdir(exist_ok=True)
+    save_all(rows, figures)
 
 
 def about(settings: EvaluationConfig) -> dict[str, Any]:
