@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -187,19 +185,3 @@ def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Pa
     assert after["pool"]["births"] >= before["pool"]["births"]
     step = next(iter(after["optimizer"]["state"].values()))["step"]
     assert int(step) == 5
-
-
-def test_two_processes(ground: Ground, tmp_path: Path) -> None:
-    short = changed(ground, tmp_path, "rounds = 8", "rounds = 2\nthreads = 1")
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    module = ["-m", "dartblur.training", str(short), str(ground.data), str(tmp_path / "run")]
-    done = subprocess.run(
-        [sys.executable, *command, *module],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert read(tmp_path / "run" / "checkpoint.pt")["round"] == 2
-    assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 3

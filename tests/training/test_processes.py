@@ -1,0 +1,102 @@
+"""Two processes train what one would train on the batches of both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
+
+from tests.training import two_processes
+from tests.training.conftest import Ground
+
+from dartblur.training import fit, train
+from dartblur.training.checkpoint import read
+from dartblur.training.data import Batches
+
+Note = dict[str, Any]
+# Clipping comes after averaging, and would hide how the mean was made.
+CHANGES = {"rounds = 8": "rounds = 2", "clip = 1.0": "clip = 1e9"}
+
+
+def config_of(ground: Ground, tmp_path: Path, begin_from: Path | None = None) -> Path:
+    text = ground.config.read_text()
+    for old, new in CHANGES.items():
+        assert text.count(f"\n{old}") == 1
+        text = text.replace(f"\n{old}", f"\n{new}")
+    if begin_from:
+        text = text.replace("[run]\n", f'[run]\nbegin_from = "{begin_from.as_posix()}"\n')
+    path = tmp_path / ("one.toml" if begin_from else "two.toml")
+    path.write_text(text)
+    return path
+
+
+def by_two(ground: Ground, tmp_path: Path) -> Path:
+    out = tmp_path / "two"
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    script = [two_processes.__file__, config_of(ground, tmp_path), ground.data, out]
+    done = subprocess.run(
+        [sys.executable, *command, *map(str, script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return out
+
+
+def alone(ground: Ground, tmp_path: Path, start: Path, rank: int) -> Note:
+    """What the batches of one of the two processes make of the first round."""
+    out = tmp_path / f"alone-{rank}"
+
+    def of_rank(pictures: Any, data: Any, size: int, seed: tuple[int, int], first: int) -> Batches:
+        return Batches(pictures, data, size, (seed[0], rank), first)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "Batches", of_rank)
+        patch.setattr(fit, "one_round", two_processes.noting(out, fit.one_round))
+        train(config_of(ground, tmp_path, start / "checkpoint.pt"), ground.data, out / "run")
+    return note(out / "1-0.pt")
+
+
+def note(path: Path) -> Note:
+    content: Note = torch.load(path, weights_only=True)
+    return content
+
+
+def tensors(content: Note) -> dict[str, torch.Tensor]:
+    """All numbers of a note, by name."""
+    flat = {}
+    for part, value in content.items():
+        named = value if isinstance(value, dict) else {"": value}
+        flat |= {f"{part} {k}": v for k, v in named.items() if v.is_floating_point()}
+    return flat
+
+
+# Three starts of torch on a busy machine.
+@pytest.mark.timeout(300)
+def test_two_processes_take_the_mean_of_what_each_learns(ground: Ground, tmp_path: Path) -> None:
+    out = by_two(ground, tmp_path)
+    assert read(out / "run" / "checkpoint.pt")["round"] == 2
+    assert len((out / "run" / "log.csv").read_text().splitlines()) == 3
+    for done in (1, 2):
+        first, second = (tensors(note(out / f"{done}-{rank}.pt")) for rank in (0, 1))
+        for name, value in first.items():
+            assert torch.equal(value, second[name]), f"round {done}: {name}"
+
+    both = tensors(note(out / "1-0.pt"))
+    parts = [tensors(alone(ground, tmp_path, out / "start", rank)) for rank in (0, 1)]
+    compared = 0
+    for name, value in both.items():
+        a, b = (part[name] for part in parts)
+        # What g becomes is no mean: Adam's step follows the mean of the gradients.
+        if not name.startswith("generator "):
+            torch.testing.assert_close(value, (a + b) / 2, rtol=1e-4, atol=1e-6, msg=name)
+            compared += not torch.allclose(a, b, rtol=1e-3)
+    # And the two had different things to say.
+    assert compared > 20

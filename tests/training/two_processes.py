@@ -1,0 +1,44 @@
+"""A training that notes what each process holds; started by torchrun in a test.
+
+`python two_processes.py CONFIG DATA OUT` writes the state before round 1 to OUT/start, and after
+each round OUT/ROUND-PROCESS.pt: losses, g, the moments of its Adam, and every f_g.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dartblur.training import checkpoint, fit, train
+
+
+def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
+    """`one_round` with notes of what it left."""
+
+    def noted(training: fit.Training, *rest: Any) -> Any:
+        config, fabric = rest[-2:]
+        if training.round == 0 and fabric.is_global_zero:
+            (out / "start").mkdir(parents=True)
+            checkpoint.save(training, config, out / "start")
+        losses, painted = one_round(training, *rest)
+        optimizer = training.optimizer.state_dict()["state"]
+        note = {
+            "losses": torch.tensor([losses[name] for name in sorted(losses)]),
+            "generator": training.generator.state_dict(),
+            "moments": {str(i): state["exp_avg"] for i, state in optimizer.items()},
+            **{f"f_g {i}": m.net.state_dict() for i, m in enumerate(training.pool.members)},
+        }
+        torch.save(note, out / f"{training.round + 1}-{fabric.global_rank}.pt")
+        return losses, painted
+
+    return noted
+
+
+if __name__ == "__main__":
+    config, data, out = (Path(word) for word in sys.argv[1:])
+    fit.one_round = noting(out, fit.one_round)
+    train(config, data, out / "run")
