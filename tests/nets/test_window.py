@@ -39,3 +39,18 @@ def test_it_knows_the_size_of_the_face() -> None:
 def test_a_size_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ValueError, match="12"):
         WindowGenerator(size=12)
+
+
+def test_details_begin_as_nothing_and_are_for_large_faces_alone() -> None:
+    torch.manual_seed(0)
+    net = WindowGenerator(size=16, width=4, detail=2)
+    torch.nn.init.normal_(net.last.weight, std=0.1)
+    window = torch.rand(1, 3, 16, 16) * 255
+    small, large = torch.tensor([-0.5]), torch.tensor([0.5])
+    before = [net(window, size) for size in (small, large)]
+    assert before[0].shape == (1, 1, 32, 32)
+    assert net.detail is not None
+    torch.nn.init.normal_(net.detail.last.weight, std=1.0)
+    after = [net(window, size) for size in (small, large)]
+    assert torch.equal(before[0], after[0])
+    assert (before[1] - after[1]).abs().max() > 0.1

@@ -30,11 +30,13 @@ BOXES = np.array(
 )
 
 
-@pytest.fixture(scope="module")
-def generator() -> WindowGenerator:
+@pytest.fixture(scope="module", params=[1, 2], ids=["plain", "detail"])
+def generator(request: pytest.FixtureRequest) -> WindowGenerator:
     torch.manual_seed(0)
-    net = WindowGenerator(SIZE, width=4)
+    net = WindowGenerator(SIZE, width=4, detail=request.param)
     torch.nn.init.normal_(net.last.weight, std=20.0)
+    if net.detail is not None:
+        torch.nn.init.normal_(net.detail.last.weight, std=2.0)
     return net
 
 

@@ -185,3 +185,24 @@ def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Pa
     assert after["pool"]["births"] >= before["pool"]["births"]
     step = next(iter(after["optimizer"]["state"].values()))["step"]
     assert int(step) == 5
+
+
+def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Path) -> None:
+    """What the other net has is taken over, what is new is its own."""
+    first = short(ground, tmp_path)
+    train(first, ground.data, tmp_path / "first")
+    source = tmp_path / "first" / "checkpoint.pt"
+    text = first.read_text().replace("[generator]\n", "[generator]\ndetail = 2\n")
+    text = text.replace("\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"')
+    second = tmp_path / "second.toml"
+    second.write_text(text)
+    train(second, ground.data, tmp_path / "second")
+    before, after = (
+        read(source)["generator"],
+        read(tmp_path / "second" / "checkpoint.pt")["generator"],
+    )
+    new = {name for name in after if name.startswith("detail.")}
+    assert new
+    assert before.keys() == after.keys() - new
+    # One step of Adam moves a value by its rate, 0.001.
+    assert all((after[name] - value).abs().max() < 0.002 for name, value in before.items())

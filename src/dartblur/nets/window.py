@@ -9,6 +9,9 @@ from torch.nn import functional
 _FULL = 127.5
 # Keeps one update of the last layer to about one level.
 _GAIN = 16.0
+_FINE_CHANNELS = 16
+# Log sizes (23 to 45 pixels) between which details fade in: below, a cell is less than a pixel.
+_FADE = (-0.5, 0.5)
 
 
 class _Block(nn.Module):
@@ -22,18 +25,42 @@ class _Block(nn.Module):
         return functional.leaky_relu(self.second(x), 0.2)
 
 
+class _Detail(nn.Module):
+    """What lies between the cells: a blurred face has nothing there to see, a clear one has."""
+
+    def __init__(self, inputs: int, outputs: int, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.spread = nn.Conv2d(inputs, _FINE_CHANNELS * factor**2, 3, padding=1)
+        self.second = nn.Conv2d(_FINE_CHANNELS, _FINE_CHANNELS, 3, padding=1)
+        self.last = nn.Conv2d(_FINE_CHANNELS, outputs, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pixel_shuffle(functional.leaky_relu(self.spread(x), 0.2), self.factor)
+        out: Tensor = self.last(functional.leaky_relu(self.second(x), 0.2))
+        return out
+
+
 class WindowGenerator(nn.Module):
     """Paints the change that a blurred face window needs; starts as no change at all.
 
     size: side of the square window in cells, a multiple of 8. width: channels of the first level.
     channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
-    255 scale.
+    255 scale. detail: cells of the change along each cell of the window; large faces need more
+    than the window holds, or a detector learns that faces are smooth.
     """
 
     grid: Tensor
 
     def __init__(
-        self, size: int = 48, width: int = 24, channels: int = 1, limit: float = 128.0
+        self,
+        size: int = 48,
+        width: int = 24,
+        channels: int = 1,
+        limit: float = 128.0,
+        detail: int = 1,
     ) -> None:
         super().__init__()
         if size % 8 or size <= 0:
@@ -47,12 +74,13 @@ class WindowGenerator(nn.Module):
         self.last = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
+        self.detail = _Detail(width, channels, detail) if detail > 1 else None
         line = (torch.arange(size) + 0.5) / size * 2 - 1
         grid = torch.stack([line.expand(size, size), line[:, None].expand(size, size)])
         self.register_buffer("grid", grid[None], persistent=False)
 
     def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
-        """The change to add, (N, channels, size, size) on the 0 to 255 scale.
+        """The change to add, (N, channels, detail · size, detail · size) on the 0 to 255 scale.
 
         windows: (N, 3, size, size), blurred faces on the 0 to 255 scale. log_size: (N,), the binary
         logarithm of the box's mean side over 32 pixels.
@@ -68,5 +96,11 @@ class WindowGenerator(nn.Module):
         for i in (2, 1, 0):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.up[i](torch.cat([x, skips[i]], 1))
-        out: Tensor = self.limit * torch.tanh(self.last(x) * (_GAIN / self.limit))
-        return out
+        change: Tensor = self.last(x)
+        if self.detail is not None:
+            low, high = _FADE
+            share = ((log_size - low) / (high - low)).clamp(0, 1).view(-1, 1, 1, 1)
+            factor = float(self.detail.factor)
+            change = functional.interpolate(change, scale_factor=factor, mode="bilinear")
+            change = change + share * self.detail(x)
+        return self.limit * torch.tanh(change * (_GAIN / self.limit))

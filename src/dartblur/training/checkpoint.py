@@ -89,10 +89,21 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
 def take_over(training: Training, path: Path) -> None:
     """Begins a training, at its round 0, with the nets and optimizers of another one.
 
+    A generator that has grown since (`detail`) keeps its own values where the other has none, and
+    its own optimizer.
+
     Raises:
         TrainingError: as for `read`, or the nets are of another shape.
     """
-    _fill(training, read(path), path)
+    content = read(path)
+    held = content["generator"].keys()
+    grown = {name for name in training.generator.state_dict() if name.startswith("detail.")} - held
+    if grown:
+        for name, net in (("generator", training.generator), ("average", training.average)):
+            new = {key: value for key, value in net.state_dict().items() if key in grown}
+            content[name] = {**new, **content[name]}
+        content["optimizer"] = training.optimizer.state_dict()
+    _fill(training, content, path)
 
 
 def _fill(training: Training, content: dict[str, Any], path: Path) -> None:

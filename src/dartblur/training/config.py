@@ -38,7 +38,7 @@ class Data:
 class Generator:
     """The net that is trained, and how.
 
-    decay: rate at the end as a share of the first, along a cosine. epoch_decay: times this with
+    detail: of the window generator, see `nets.window`. decay: rate at the end as a share of the first, along a cosine. epoch_decay: times this with
     each epoch of the generator that is done. ema: of the weights that are exported; 0 for none.
     clip: largest norm of the gradient.
     """
@@ -48,6 +48,7 @@ class Generator:
     size: int = 48
     channels: int = 1
     limit: float = 64.0
+    detail: int = 1
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.05

@@ -35,7 +35,9 @@ class Painted(NamedTuple):
 def paint(generator: nn.Module, batch: Batch) -> Painted:
     """g(x, b) = h(x, b) + the window generator's change, inside the boxes alone."""
     changes = generator(batch.windows, batch.log_size)
-    return compose(batch, sample(changes, batch.owner, batch.place))
+    scale = changes.shape[-1] / batch.windows.shape[-1]
+    place = (batch.place + 0.5) * scale - 0.5
+    return compose(batch, sample(changes, batch.owner, place))
 
 
 def paint_whole(generator: nn.Module, batch: Batch) -> Painted:

@@ -94,7 +94,9 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
     if settings.kind == "unet":
         whole = FrameGenerator(settings.width)
         return whole.to(memory_format=torch.channels_last), paint_whole  # type: ignore[call-overload]
-    net = WindowGenerator(settings.size, int(settings.width), settings.channels, settings.limit)
+    net = WindowGenerator(
+        settings.size, int(settings.width), settings.channels, settings.limit, settings.detail
+    )
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
 
 
