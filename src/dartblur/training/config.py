@@ -38,9 +38,9 @@ class Data:
 class Generator:
     """The net that is trained, and how.
 
-    detail: of the window generator, see `nets.window`. decay: rate at the end as a share of the first, along a cosine. epoch_decay: times this with
-    each epoch of the generator that is done. ema: of the weights that are exported; 0 for none.
-    clip: largest norm of the gradient.
+    detail: of the window generator, see `nets.window`. decay: rate at the end as a share of the
+    first, along a cosine. epoch_decay: times this with each epoch of the generator that is done.
+    ema: of the weights that are exported; 0 for none. clip: largest norm of the gradient.
     """
 
     kind: Literal["window", "unet"] = "window"
