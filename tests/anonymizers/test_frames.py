@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import Dartblur, Gaussian
-from dartblur.anonymizers.frames import GREY, STEP, Frame, add_change, extract
+from dartblur.anonymizers.frames import CELL, GREY, Frame, add_change, extract
 from dartblur.faces import Faces
 
 Array = np.ndarray
@@ -71,7 +72,7 @@ def test_frames_hold_their_boxes_and_share_no_face(data: st.DataObject) -> None:
         assert (frame.place[:2] >= 0).all()
         assert (frame.boxes[:, :2] >= frame.place[:2]).all()
         assert (frame.boxes[:, 2:] <= frame.place[2:]).all()
-        assert all(side % STEP == 0 for side in frame.mask.shape)
+        assert all(side % CELL == 0 for side in frame.mask.shape)
 
 
 @pytest.mark.parametrize("size", [64, 100, 211, 400])
@@ -138,6 +139,30 @@ def test_a_crowd_costs_no_more_than_the_whole() -> None:
     low = rng.integers(0, 900, (300, 2))
     frames = list(extract(textured(1000, 1000), np.concatenate([low, low + 40], 1), 320))
     assert sum(f.mask.size for f in frames) <= 320 * 320
+
+
+def painted(session: ort.InferenceSession, picture: Array, mask: Array) -> Array:
+    inputs = {
+        "blurred": np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32)),
+        "mask": mask[None, None].astype(np.float32),
+    }
+    return np.asarray(session.run(None, inputs)[0])[0].transpose(1, 2, 0)
+
+
+def test_a_face_gets_what_the_whole_picture_would_give_it() -> None:
+    session = ort.InferenceSession(FRAME_WEIGHTS, providers=["CPUExecutionProvider"])
+    boxes = boxes_of((5, 150, 60, 200), (201, 130, 231, 170), (390, 290, 400, 300))
+    picture = Gaussian()(textured(300, 400), Faces(boxes.astype(np.float32)))
+    padded = np.full((320, 416, 3), GREY, np.uint8)
+    padded[:300, :400] = picture
+    whole = painted(session, padded, boxlib.mask(boxes, 320, 416))
+    frames = list(extract(picture, boxes, 400))
+    assert len(frames) == 3
+    for frame in frames:
+        part = painted(session, frame.pixels, frame.mask)
+        left, top, right, bottom = frame.place
+        wanted = whole[top:bottom, left:right][frame.mask]
+        np.testing.assert_allclose(part[frame.mask], wanted, atol=0.1)
 
 
 def test_the_generator_paints_over_the_blur() -> None:

@@ -2,11 +2,13 @@
 
 The generator was trained on pictures whose longer side had `image_size` pixels. A frame is a part
 of the blurred picture at that scale, around a face or a group of faces: a large photo with few
-faces costs little. Groups share no pixel, so that a crowd costs no more than the whole picture.
+faces costs little. Frames share no pixel, so that a crowd costs no more than the whole picture; and
+they lie on one grid, so that a face gets what the generator would paint given the whole.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,8 +23,9 @@ from dartblur.faces import BoolArray, FloatArray
 
 CONTEXT = 64
 """Pixels at the training scale that a frame shows around a box."""
-STEP = 32
-"""The sides of a frame are multiples of this: the generator halves them five times."""
+CELL = 32
+"""Pixels of the grid's cells: the generator, which halves the picture five times, repeats itself
+only from one cell to the next."""
 GREY = 114
 """Beyond the picture, as in training."""
 
@@ -48,12 +51,11 @@ def extract(blurred: Image, boxes: IntArray, image_size: int) -> Iterator[Frame]
     """
     height, width = blurred.shape[:2]
     scale = max(height, width, image_size) / image_size
-    for group, around in _groups(boxes[boxlib.area(boxes) > 0], height, width, scale):
-        left, w, columns = _fit(int(around[0]), int(around[2]), width, scale)
-        top, h, rows = _fit(int(around[1]), int(around[3]), height, scale)
-        place = np.array([left, top, left + columns, top + rows])
-        small = boxlib.scale(group - np.array([left, top] * 2), w / columns, h / rows)
-        yield Frame(group, place, _cut(blurred, place, (w, h)), boxlib.mask(small, h, w))
+    for group, cells in _groups(boxes[boxlib.area(boxes) > 0], height, width, scale):
+        place = np.rint(cells * CELL * scale).astype(np.int64)
+        (w, h), (columns, rows) = (cells[2:] - cells[:2]) * CELL, place[2:] - place[:2]
+        small = boxlib.scale(group - np.tile(place[:2], 2), w / columns, h / rows)
+        yield Frame(group, place, _cut(blurred, place, (int(w), int(h))), boxlib.mask(small, h, w))
 
 
 def add_change(out: Image, blurred: Image, frame: Frame, change: FloatArray) -> None:
@@ -75,33 +77,27 @@ def add_change(out: Image, blurred: Image, frame: Frame, change: FloatArray) -> 
 def _groups(
     boxes: IntArray, height: int, width: int, scale: float
 ) -> list[tuple[IntArray, IntArray]]:
-    """Boxes with the rectangle that shows them, joined until no two rectangles overlap."""
-    reach = round(CONTEXT * scale)
-    shown = boxlib.to_pixels(boxes + np.array([-reach, -reach, reach, reach]), height, width)
+    """Boxes with the cells of the grid that show them, joined until no two share a cell."""
+    around = np.array([-CONTEXT, -CONTEXT, CONTEXT, CONTEXT])
+    # A hair less: a picture that fills the grid must not be given another row of cells.
+    columns, rows = (max(1, math.ceil(side / scale / CELL - 1e-6)) for side in (width, height))
+    shown = boxlib.to_pixels((boxes / scale + around) / CELL, rows, columns)
     groups: list[tuple[IntArray, IntArray]] = []
-    for i, rectangle in enumerate(shown):
-        group, around = boxes[i : i + 1], rectangle
-        while near := [k for k, (_, other) in enumerate(groups) if _overlap(other, around)]:
+    for i, cells in enumerate(shown):
+        group = boxes[i : i + 1]
+        while near := [k for k, (_, other) in enumerate(groups) if _overlap(other, cells)]:
             for k in reversed(near):
                 more, other = groups.pop(k)
                 group = np.concatenate([more, group])
-                around = np.concatenate(
-                    [np.minimum(around[:2], other[:2]), np.maximum(around[2:], other[2:])]
+                cells = np.concatenate(
+                    [np.minimum(cells[:2], other[:2]), np.maximum(cells[2:], other[2:])]
                 )
-        groups.append((group, around))
+        groups.append((group, cells))
     return groups
 
 
 def _overlap(a: IntArray, b: IntArray) -> bool:
     return bool((np.maximum(a[:2], b[:2]) < np.minimum(a[2:], b[2:])).all())
-
-
-def _fit(low: int, high: int, limit: int, scale: float) -> tuple[int, int, int]:
-    """Along one axis: where the frame begins, its pixels, and how many of the picture it spans."""
-    cells = STEP * max(1, int(np.ceil((high - low) / scale / STEP - 1e-6)))
-    span = round(cells * scale)
-    start = min(max(low - (span - (high - low)) // 2, 0), max(limit - span, 0))
-    return start, cells, span
 
 
 def _cut(blurred: Image, place: IntArray, size: tuple[int, int]) -> Image:
