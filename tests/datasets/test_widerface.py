@@ -155,3 +155,13 @@ def test_faces_that_only_f_finds_are_hidden_and_ignored() -> None:
     assert len(both.found) == 2
     middles = boxlib.grow(both.found.boxes, -0.15)
     assert (boxlib.hidden_share(middles, both.faces.boxes) >= 0.9).all()
+
+
+def test_what_f_is_unsure_of_is_a_target_and_not_hidden() -> None:
+    found = Faces(
+        np.array([[60, 40, 70, 50], [1, 1, 4, 4], [70, 1, 74, 5]], np.float32),
+        np.array([0.8, 0.02, 0.005], np.float32),
+    )
+    both = with_found(example(), found, threshold=0.01)
+    assert both.faces.boxes[2:].tolist() == [[60, 40, 70, 50]]
+    np.testing.assert_allclose(both.found.scores, [0.8, 0.02])

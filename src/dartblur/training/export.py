@@ -76,6 +76,7 @@ def _traced(
     with warnings.catch_warnings():
         # The exporter's own, of no use to who exports.
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
         program = torch.onnx.export(
             net,
             tuple(example.values()),
