@@ -18,7 +18,9 @@ from dartblur.training.schedule import Turn, generator_rate, turn_of
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize("name", ["paper", "compact-start", "compact", "smoke"])
+@pytest.mark.parametrize(
+    "name", ["paper", *(f"compact-{i}" for i in range(1, 5)), "compact", "smoke"]
+)
 def test_shipped_configurations_parse(name: str) -> None:
     toml.read(TrainingConfig, CONFIGS / f"{name}.toml")
 

@@ -192,7 +192,7 @@ def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Pa
     first = short(ground, tmp_path)
     train(first, ground.data, tmp_path / "first")
     source = tmp_path / "first" / "checkpoint.pt"
-    text = first.read_text().replace("[generator]\n", "[generator]\ndetail = 2\n")
+    text = first.read_text().replace("[generator]\n", "[generator]\ndetail = 2\nchannels = 3\n")
     text = text.replace("\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"')
     second = tmp_path / "second.toml"
     second.write_text(text)
@@ -204,5 +204,7 @@ def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Pa
     new = {name for name in after if name.startswith("detail.")}
     assert new
     assert before.keys() == after.keys() - new
-    # One step of Adam moves a value by its rate, 0.001.
+    assert len(before["last.weight"]) == 1
+    assert len(after["last.weight"]) == 3
+    # One step of Adam moves a value by its rate, 0.001; one of lightness began as three of colours.
     assert all((after[name] - value).abs().max() < 0.002 for name, value in before.items())
