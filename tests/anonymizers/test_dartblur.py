@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.pictures import FRAME_WEIGHTS
+from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import anonymizers
 from dartblur.anonymizers import Dartblur, Gaussian, MethodSettings, make_anonymizer
 from dartblur.errors import ConfigError
+from dartblur.faces import Faces
 
 DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.onnx"))
 
@@ -15,6 +17,15 @@ DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.o
 def test_weights_of_one_s_own() -> None:
     made = make_anonymizer("dartblur", MethodSettings(strength=2.0, weights=FRAME_WEIGHTS))
     assert made == Dartblur(FRAME_WEIGHTS, blur=Gaussian(2.0))
+
+
+def test_black_and_white_pictures_stay_so() -> None:
+    colour = textured(120, 160)
+    grey = colour.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
+    faces = Faces(np.array([[20, 30, 70, 90], [60, 20, 110, 80]], np.float32))
+    hide = Dartblur()
+    assert np.ptp(hide(grey, faces), axis=2).max() == 0
+    assert np.ptp(hide(colour, faces) - Gaussian()(colour, faces), axis=2).max() > 0
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
     "pixelate": lambda settings: Pixelate(settings.cells),
     "block": lambda settings: Block(settings.colour),
 }
-DEFAULT_METHOD = "gaussian"
+DEFAULT_METHOD = "dartblur"
 
 
 def make_anonymizer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,8 @@ WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
 IMAGE_SIZE = "image_size"
 """In the metadata of a full-frame generator's file: longer side of a picture in its training."""
 _BATCH = 64
+_GREY = 2
+"""Channels of a grey pixel differ by no more: a JPEG's rounding."""
 _Painter = Callable[[Image, IntArray], Image]
 
 
@@ -48,7 +50,13 @@ class Dartblur:
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
-        return _painter(self.weights, self.threads)(self.blur(image, faces), boxes)
+        blurred = self.blur(image, faces)
+        painted = _painter(self.weights, self.threads)(blurred, boxes)
+        if not any(_has_colour(cut) for cut in _cuts(blurred, boxes)):
+            # A black-and-white picture that is kept in three channels stays one.
+            for cut in _cuts(painted, boxes):
+                cut[:] = np.rint(cut.mean(axis=2, keepdims=True)).astype(np.uint8)
+        return painted
 
 
 def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
@@ -63,6 +71,14 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
         painted = np.rint(blurred[y1:y2, x1:x2] + spread)
         out[y1:y2, x1:x2] = np.clip(painted, 0, 255).astype(np.uint8)
     return out
+
+
+def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
+    return (image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes)
+
+
+def _has_colour(pixels: Image) -> bool:
+    return bool((np.ptp(pixels, axis=2) > _GREY).any())
 
 
 def _paint_windows(session: ort.InferenceSession, blurred: Image, boxes: IntArray) -> Image:
