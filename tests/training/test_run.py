@@ -187,6 +187,20 @@ def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Pa
     assert int(step) == 5
 
 
+def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) -> None:
+    losses = []
+    for precision in ("32-true", "bf16-mixed"):
+        text = f'rounds = 1\nprecision = "{precision}"'
+        train(changed(ground, tmp_path, "rounds = 8", text), ground.data, tmp_path / precision)
+        (row,) = csv.DictReader((tmp_path / precision / "log.csv").open())
+        losses.append(row)
+    single, half = losses
+    for name in ("operational", "posthoc", "cycle", "adversary"):
+        # 8 bits of mantissa; the same pictures and starting values.
+        assert float(half[name]) == pytest.approx(float(single[name]), rel=0.03)
+        assert half[name] != single[name]
+
+
 def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Path) -> None:
     """What the other net has is taken over, what is new is its own."""
     first = short(ground, tmp_path)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
+from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.ledger import stamp
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
@@ -52,8 +53,8 @@ class HideOptions:
     Parameters
     ----------
     method
-        `gaussian`, `pixelate`, `block`, or `dartblur`, which paints blurred faces so that
-        detectors can learn from them.
+        `dartblur` blurs faces and paints the blur so that detectors can learn from it;
+        `gaussian`, `pixelate`, `block`.
     strength
         Scales the blur's kernel (gaussian, dartblur).
     cells
@@ -106,7 +107,8 @@ class HideOptions:
         described = asdict(self)
         described["boxes"] = None if self.boxes is None else self.boxes_mode
         del described["boxes_mode"]
-        described["weights"] = self.weights and _hash(self.weights, stamp(self.weights))
+        weights = self.weights or (WEIGHTS if self.method == "dartblur" else None)
+        described["weights"] = weights and _hash(weights, stamp(weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         return {**found, **described, "version": version("dartblur")}
 

@@ -136,7 +136,7 @@ class Run:
     seed: int = 0
     save_minutes: float = 3.0
     sheet_rounds: int = 200
-    precision: Literal["32-true", "bf16-mixed", "bf16-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     device: str = "auto"
     threads: int = 0
 
