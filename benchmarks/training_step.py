@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def ours(f: RetinaFace, whole: bool) -> Callable[[Batch], None]:
-    generator = FrameGenerator() if whole else WindowGenerator()
+    generator = FrameGenerator() if whole else WindowGenerator(channels=3, detail=2)
     generator.to(memory_format=torch.channels_last)
     adversary = RetinaFace().to(memory_format=torch.channels_last).eval()
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)
@@ -111,7 +111,10 @@ def plain(f: RetinaFace) -> Callable[[Batch], None]:
             Faces(boxes[real].numpy())
             for boxes, real in zip(batch.labels.boxes, batch.labels.real, strict=True)
         ]
-        image = paint_whole(generator, batch).image.contiguous()
+        inside = torch.zeros_like(clear[:, :1]).flatten()
+        inside = inside.index_fill(0, batch.pixel, 1).view_as(clear[:, :1])
+        painted = generator(batch.blurred.contiguous(), inside)
+        image = clear * (1 - inside) + painted * inside
         loss = plain_loss(f(image), targets, clear) + plain_loss(adversary(image), targets, clear)
         clone = copy.deepcopy(adversary)
         parameters = dict(clone.named_parameters())

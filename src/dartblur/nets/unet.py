@@ -11,6 +11,10 @@ _DOWN = (32, 64, 128, 256, 512)
 _UP = (256, 128, 64, 96)
 _HALF = 127.5
 _SLOPE = 0.01
+_TILE = 20
+"""Side of the squares in which the last level is computed if need be, in cells of its input."""
+_REACH = 2
+"""Cells around a square on which its pixels depend: two convolutions, the second at half a cell."""
 
 
 class _Down(nn.Module):
@@ -31,9 +35,10 @@ class _Up(nn.Module):
         self.spread = nn.Conv2d(inputs, 4 * middle, 3, padding=1)
         self.second = nn.Conv2d(middle, outputs, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.leaky_relu(self.spread(x), _SLOPE)
-        out: Tensor = self.second(functional.pixel_shuffle(x, 2))
+    def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
+        """Twice the size. known: what is zero there, (B, 1, 2 H, 2 W), lies beyond the frame."""
+        x = functional.pixel_shuffle(functional.leaky_relu(self.spread(x), _SLOPE), 2)
+        out: Tensor = self.second(x if known is None else x * known)
         return out
 
 
@@ -53,10 +58,12 @@ class FrameGenerator(nn.Module):
         self.up = nn.ModuleList(_Up(i, o, o) for i, o in zip(inputs, up, strict=True))
         self.last = _Up(up[3] + down[0], up[3], 3)
 
-    def forward(self, blurred: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, blurred: Tensor, mask: Tensor, *, only_inside: bool = False) -> Tensor:
         """The generated picture, (B, 3, H, W) on the 0 to 255 scale.
 
         blurred: (B, 3, H, W) on that scale, any size. mask: (B, 1, H, W), 1 inside a box.
+        only_inside: the same picture inside the mask, and something else outside of it; the last
+        level, half of the work, is then computed around the mask alone.
         """
         height, width = blurred.shape[-2:]
         edges = (0, -width % 32, 0, -height % 32)
@@ -69,5 +76,34 @@ class FrameGenerator(nn.Module):
         for level, (up, skip) in enumerate(zip(self.up, skips[-2::-1], strict=True)):
             x = functional.leaky_relu(up(x), _SLOPE)
             x = x + skip if level < 2 else torch.cat([x, skip], 1)
-        out = torch.tanh(self.last(x) + scaled)
+        last = _near(self.last, x, functional.pad(mask, edges)) if only_inside else self.last(x)
+        out = torch.tanh(last + scaled)
         return (out[..., :height, :width] + 1) * _HALF
+
+
+def _near(level: _Up, x: Tensor, mask: Tensor) -> Tensor:
+    """`level(x)` in the squares of the frame that touch the mask, and zero elsewhere.
+
+    x: (B, C, H, W). mask: (B, 1, 2 H, 2 W).
+    """
+    batch, _, height, width = x.shape
+    edges = (_REACH, _REACH - width % -_TILE, _REACH, _REACH - height % -_TILE)
+    touched = functional.max_pool2d(mask, 2 * _TILE, ceil_mode=True)[:, 0] > 0
+    if not touched.any():
+        touched[0, 0, 0] = True  # PyTorch has no gradient of a pixel shuffle of nothing.
+    known = functional.pad(x.new_ones(batch, 1, height, width), edges)
+    known = functional.interpolate(_parts(known, touched), scale_factor=2)
+    painted = level(_parts(functional.pad(x, edges), touched), known)
+    painted = painted[..., 2 * _REACH : -2 * _REACH, 2 * _REACH : -2 * _REACH]
+    rows, columns = touched.shape[1:]
+    out: Tensor = painted.new_zeros(batch, rows, columns, *painted.shape[1:])
+    out = out.index_put(touched.nonzero(as_tuple=True), painted)
+    out = out.permute(0, 3, 1, 4, 2, 5).reshape(batch, -1, rows * 2 * _TILE, columns * 2 * _TILE)
+    return out[..., : 2 * height, : 2 * width]
+
+
+def _parts(x: Tensor, chosen: Tensor) -> Tensor:
+    """Overlapping squares of x, (B, C, H, W), where `chosen`, (B, rows, columns): (N, C, S, S)."""
+    side = _TILE + 2 * _REACH
+    squares = x.unfold(2, side, _TILE).unfold(3, side, _TILE).permute(0, 2, 3, 1, 4, 5)
+    return squares[chosen].contiguous(memory_format=torch.channels_last)

@@ -44,7 +44,7 @@ def paint_whole(generator: nn.Module, batch: Batch) -> Painted:
     """g(x, b) = x ⊙ (1 − b) + g~(h(x, b), b) ⊙ b with a full-frame generator."""
     inside = torch.zeros_like(batch.blurred[:, :1]).flatten()
     inside = inside.index_fill(0, batch.pixel, 1).view_as(batch.blurred[:, :1])
-    whole = generator(batch.blurred, inside)  # (B, 3, H, W), 0 to 255
+    whole = generator(batch.blurred, inside, only_inside=True)  # (B, 3, H, W), 0 to 255
     values = whole.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
     blurred = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
     return compose(batch, values - blurred)
