@@ -201,6 +201,39 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
         assert half[name] != single[name]
 
 
+@pytest.mark.parametrize(
+    "switch",
+    [
+        *("review = 0.0", "operational = 0.0", "posthoc = 0.0", "feature = 0.0"),
+        *("match = 1.0", "likeness = 1.0", 'updates = "four"'),
+    ],
+)
+def test_every_objective_has_a_switch(ground: Ground, tmp_path: Path, switch: str) -> None:
+    name, value = switch.split(" = ")
+    config = changed(ground, tmp_path, "balanced = true", f"balanced = true\n{switch}")
+    config.write_text(config.read_text().replace("rounds = 8", "rounds = 1"))
+    train(config, ground.data, tmp_path / "run")
+    (row,) = csv.DictReader((tmp_path / "run" / "log.csv").open())
+    if name != "updates":
+        assert bool(row.get(name)) == (value != "0.0")
+
+
+@pytest.mark.parametrize("balanced", ["true", "false"])
+def test_without_the_second_order_the_cycle_loss_moves_nothing(
+    ground: Ground, tmp_path: Path, balanced: str
+) -> None:
+    weights = {}
+    for name, text in {"first": "2.0\nfirst_order = true", "none": "0.0", "second": "2.0"}.items():
+        config = changed(ground, tmp_path, "cycle = 2.0", f"cycle = {text}")
+        changes = {"rounds = 8": "rounds = 1", "balanced = true": f"balanced = {balanced}"}
+        for old, new in changes.items():
+            config.write_text(config.read_text().replace(old, new))
+        train(config, ground.data, tmp_path / name)
+        weights[name] = read(tmp_path / name / "checkpoint.pt")["generator"]["last.weight"]
+    assert torch.equal(weights["first"], weights["none"])
+    assert not torch.equal(weights["first"], weights["second"])
+
+
 def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Path) -> None:
     """What the other net has is taken over, what is new is its own."""
     first = short(ground, tmp_path)

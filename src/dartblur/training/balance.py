@@ -36,7 +36,10 @@ def balanced_gradient(
     for name, value in losses.items():
         if not value.requires_grad:
             continue
-        (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True)
+        # None: the value rests on f_g's own parameters alone, as the first-order cycle loss does.
+        (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)
+        if gradient is None:
+            continue
         faces = gradient.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
         strength = 1.0
         if name == "review":
