@@ -37,8 +37,10 @@ def balanced_gradient(
         if not value.requires_grad:
             continue
         # None: the value rests on f_g's own parameters alone, as the first-order cycle loss does.
-        (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)
-        if gradient is None:
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            value, leaf, retain_graph=True, allow_unused=True
+        )
+        if (gradient := found[0]) is None:
             continue
         faces = gradient.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
         strength = 1.0
