@@ -18,13 +18,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="evaluation needs torch: pip install dartblur[train]")
 
+from tests.evaluation import other_data
 from tests.training import wider_data
 
 from dartblur import cli, toml
 from dartblur.anonymizers.block import Block
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.evaluation.command import evaluate, rows_of
-from dartblur.evaluation.config import EvaluationConfig, Recipe
+from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
 from dartblur.evaluation.fidelity import fresh_detector
 from dartblur.evaluation.pictures import read_pictures
 from dartblur.evaluation.plan import make_plan
@@ -108,6 +109,28 @@ def test_f_agrees_with_itself(undisturbed: tuple[Path, list[Row]]) -> None:
         if r.start == "pretrained" and r.tested_on == "clear" and r.truth == "reference"
     ]  # fmt: skip
     assert row.ap50 == pytest.approx(100)
+
+
+@pytest.mark.parametrize("name", ["fddb", "crowdhuman"])
+def test_trained_on_one_data_set_and_tested_on_another(
+    config: EvaluationConfig, data: Path, tmp_path: Path, name: str
+) -> None:
+    root = other_data.make(name, tmp_path / name, data)
+    test = Source(name, str(root), "val")
+    recipes = {"retinaface": replace(RECIPE, reference_steps=0)}
+    changed = replace(config, test=test, held_out=0, cross=(), recipes=recipes)
+    rows = run(changed, data, tmp_path / "run")
+    assert {(r.trained_on, r.tested_on) for r in rows} == {
+        *(("", "clear"), ("", "block"), ("clear", "clear")),
+        *(("block", "block"), ("block", "clear")),
+    }
+    stages = make_plan(changed, data).stages
+    look = next(s for s in stages if s.title.endswith("to test on")).path(tmp_path / "run" / FOLDER)
+    pictures = list(read_pictures(look, look))
+    # Seven drawn faces, and the one that reaches beyond its picture.
+    labelled = [p.faces[~p.faces.ignore].boxes for p in pictures]
+    assert [len(boxes) for boxes in labelled] == [2, 2, 1, 2, 1, 0]
+    assert all(boxes.min() >= 0 and boxes.max() <= 96 for boxes in labelled if len(boxes))
 
 
 def test_a_second_run_does_nothing(

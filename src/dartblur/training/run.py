@@ -43,7 +43,7 @@ def train(
     data
         The folder of WIDER_train and wider_face_split.
     out
-        Gets checkpoint.pt, log.csv and sheets/.
+        Gets checkpoint.pt, log.csv and sheets/, which show clear faces.
     resume
         Goes on from the checkpoint in `out`.
 
