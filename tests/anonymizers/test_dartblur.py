@@ -8,6 +8,8 @@ from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import anonymizers
 from dartblur.anonymizers import Dartblur, Gaussian, MethodSettings, make_anonymizer
+from dartblur.anonymizers.dartblur import add_changes
+from dartblur.anonymizers.windows import Windows
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces
 
@@ -26,6 +28,28 @@ def test_black_and_white_pictures_stay_so() -> None:
     hide = Dartblur()
     assert np.ptp(hide(grey, faces), axis=2).max() == 0
     assert np.ptp(hide(colour, faces) - Gaussian()(colour, faces), axis=2).max() > 0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_cells_are_not_seen_in_a_large_face(channels: int) -> None:
+    """A change that flips from cell to cell: as it is where cells are pixels, gone where blocks."""
+    flips = np.where(np.indices((96, 96)).sum(0) % 2, 40, -40).astype(np.float32)
+    change = np.repeat(flips[None], channels, 0)
+    for side, least, most in ((96, 40, 40), (240, 20, 40), (480, 0, 2)):
+        box = np.array([[0, 0, side, side]])
+        windows = Windows(box, box, np.zeros((1, 3, 96, 96), np.float32), np.zeros(1, np.float32))
+        grey = np.full((side, side, 3), 128, np.uint8)
+        inside = add_changes(grey, windows, change[None])[20:-20, 20:-20].astype(int)
+        assert least <= np.abs(inside - 128).max() <= most
+
+
+def test_a_wide_change_stays_in_a_large_face() -> None:
+    ramp = np.broadcast_to(np.linspace(-40, 40, 96, dtype=np.float32), (1, 1, 96, 96))
+    box = np.array([[0, 0, 960, 960]])
+    windows = Windows(box, box, np.zeros((1, 3, 96, 96), np.float32), np.zeros(1, np.float32))
+    painted = add_changes(np.full((960, 960, 3), 128, np.uint8), windows, ramp)
+    expected = 128 + np.linspace(-40, 40, 960)
+    np.testing.assert_allclose(painted[480, 40:-40, 0], expected[40:-40], atol=2)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import Image
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.windows import Windows, extract
+from dartblur.anonymizers.windows import LOG_RANGE, MARGIN, Windows, extract
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray
@@ -27,6 +27,8 @@ IMAGE_SIZE = "image_size"
 _BATCH = 8
 _GREY = 2
 """Channels of a grey pixel differ by no more: a JPEG's rounding."""
+_TRAINED = 32 * 2 ** LOG_RANGE[1] * (1 + 2 / MARGIN)
+"""Side of the largest frame that training covers, in pixels."""
 _Painter = Callable[[Image, IntArray], Image]
 
 
@@ -67,11 +69,27 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
         x1, y1, x2, y2 = (int(v) for v in box)
         left, top = x1 - int(frame[0]), y1 - int(frame[1])
         size = (int(frame[2] - frame[0]), int(frame[3] - frame[1]))
-        spread = cv2.resize(change.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
-        spread = spread.reshape(size[1], size[0], -1)[top : top + y2 - y1, left : left + x2 - x1]
-        painted = np.rint(blurred[y1:y2, x1:x2] + spread)
+        spread = _stretched(change.transpose(1, 2, 0), size)
+        here = spread[top : top + y2 - y1, left : left + x2 - x1]
+        painted = np.rint(blurred[y1:y2, x1:x2] + here)
         out[y1:y2, x1:x2] = np.clip(painted, 0, 255).astype(np.uint8)
     return out
+
+
+def _stretched(change: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """The change, (S, S, C), at `size` (W, H).
+
+    In a face larger than any in training its cells would be seen as blocks, so it is smoothed.
+    """
+    excess = max(size) / _TRAINED - 1
+    if excess > 0:
+        sigma = min(1.0, 4 * excess)
+        smooth = cv2.GaussianBlur(change, (0, 0), sigma)
+        spread = cv2.resize(smooth, size, interpolation=cv2.INTER_CUBIC)
+    else:
+        spread = cv2.resize(change, size, interpolation=cv2.INTER_LINEAR)
+    # OpenCV drops the last axis where it has length 1.
+    return np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
 
 
 def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
