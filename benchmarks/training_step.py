@@ -35,7 +35,7 @@ from dartblur.reference import Start, found_in, starting_values
 from dartblur.second_order import AdamState
 from dartblur.training.config import Data, Inner, Objectives
 from dartblur.training.data import Batches
-from dartblur.training.painting import Batch, paint, paint_whole
+from dartblur.training.painting import Batch, mask_of, paint, paint_whole
 from dartblur.training.steps import Judges, inner_parameters, objectives, total
 
 
@@ -111,8 +111,7 @@ def plain(f: RetinaFace) -> Callable[[Batch], None]:
             Faces(boxes[real].numpy())
             for boxes, real in zip(batch.labels.boxes, batch.labels.real, strict=True)
         ]
-        inside = torch.zeros_like(clear[:, :1]).flatten()
-        inside = inside.index_fill(0, batch.pixel, 1).view_as(clear[:, :1])
+        inside = mask_of(batch)
         painted = generator(batch.blurred.contiguous(), inside)
         image = clear * (1 - inside) + painted * inside
         loss = plain_loss(f(image), targets, clear) + plain_loss(adversary(image), targets, clear)

@@ -28,10 +28,12 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing in the package catches it."""
 
 
-def changed(ground: Ground, tmp_path: Path, old: str, new: str) -> Path:
+def changed(ground: Ground, tmp_path: Path, changes: dict[str, str]) -> Path:
     text = ground.config.read_text()
-    assert old in text
-    (tmp_path / "changed.toml").write_text(text.replace(old, new))
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "changed.toml").write_text(text)
     return tmp_path / "changed.toml"
 
 
@@ -103,7 +105,7 @@ def test_a_checkpoint_of_another_configuration_names_the_field(
     kill_at(monkeypatch, last=1)
     with pytest.raises(Killed):
         train(every_round, ground.data, tmp_path / "run")
-    other = changed(ground, tmp_path, "cycle = 2.0", "cycle = 3.0")
+    other = changed(ground, tmp_path, {"cycle = 2.0": "cycle = 3.0"})
     with pytest.raises(TrainingError, match=r"objectives\.cycle"):
         train(other, ground.data, tmp_path / "run", resume=True)
     with pytest.raises(TrainingError, match="resume it or give another folder"):
@@ -165,7 +167,7 @@ def test_a_damaged_checkpoint(ground: Ground, tmp_path: Path) -> None:
 
 
 def test_an_unknown_field_is_named(ground: Ground, tmp_path: Path) -> None:
-    wrong = changed(ground, tmp_path, "rounds = 8", "rounds = 8\nroundz = 9")
+    wrong = changed(ground, tmp_path, {"rounds = 8": "rounds = 8\nroundz = 9"})
     with pytest.raises(ConfigError, match="roundz"):
         train(wrong, ground.data, tmp_path / "run")
 
@@ -191,7 +193,7 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
     losses = []
     for precision in ("32-true", "bf16-mixed"):
         text = f'rounds = 1\nprecision = "{precision}"'
-        train(changed(ground, tmp_path, "rounds = 8", text), ground.data, tmp_path / precision)
+        train(changed(ground, tmp_path, {"rounds = 8": text}), ground.data, tmp_path / precision)
         (row,) = csv.DictReader((tmp_path / precision / "log.csv").open())
         losses.append(row)
     single, half = losses
@@ -210,8 +212,8 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
 )
 def test_every_objective_has_a_switch(ground: Ground, tmp_path: Path, switch: str) -> None:
     name, value = switch.split(" = ")
-    config = changed(ground, tmp_path, "balanced = true", f"balanced = true\n{switch}")
-    config.write_text(config.read_text().replace("rounds = 8", "rounds = 1"))
+    changes = {"balanced = true": f"balanced = true\n{switch}", "rounds = 8": "rounds = 1"}
+    config = changed(ground, tmp_path, changes)
     train(config, ground.data, tmp_path / "run")
     (row,) = csv.DictReader((tmp_path / "run" / "log.csv").open())
     if name != "updates":
@@ -224,10 +226,9 @@ def test_without_the_second_order_the_cycle_loss_moves_nothing(
 ) -> None:
     weights = {}
     for name, text in {"first": "2.0\nfirst_order = true", "none": "0.0", "second": "2.0"}.items():
-        config = changed(ground, tmp_path, "cycle = 2.0", f"cycle = {text}")
-        changes = {"rounds = 8": "rounds = 1", "balanced = true": f"balanced = {balanced}"}
-        for old, new in changes.items():
-            config.write_text(config.read_text().replace(old, new))
+        changes = {"cycle = 2.0": f"cycle = {text}", "rounds = 8": "rounds = 1"}
+        changes["balanced = true"] = f"balanced = {balanced}"
+        config = changed(ground, tmp_path, changes)
         train(config, ground.data, tmp_path / name)
         weights[name] = read(tmp_path / name / "checkpoint.pt")["generator"]["last.weight"]
     assert torch.equal(weights["first"], weights["none"])

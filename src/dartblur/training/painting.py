@@ -40,11 +40,15 @@ def paint(generator: nn.Module, batch: Batch) -> Painted:
     return compose(batch, sample(changes, batch.owner, place))
 
 
+def mask_of(batch: Batch) -> Tensor:
+    """b: 1 inside the boxes, 0 elsewhere, (B, 1, H, W)."""
+    one = batch.blurred[:, :1]
+    return torch.zeros_like(one).flatten().index_fill(0, batch.pixel, 1).view_as(one)
+
+
 def paint_whole(generator: nn.Module, batch: Batch) -> Painted:
     """g(x, b) = x ⊙ (1 − b) + g~(h(x, b), b) ⊙ b with a full-frame generator."""
-    inside = torch.zeros_like(batch.blurred[:, :1]).flatten()
-    inside = inside.index_fill(0, batch.pixel, 1).view_as(batch.blurred[:, :1])
-    whole = generator(batch.blurred, inside, only_inside=True)  # (B, 3, H, W), 0 to 255
+    whole = generator(batch.blurred, mask_of(batch), only_inside=True)  # (B, 3, H, W), 0 to 255
     values = whole.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
     blurred = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
     return compose(batch, values - blurred)
