@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
+from dartblur.anonymizers.windows import framed
 from dartblur.nets.window import WindowGenerator
 
 
@@ -54,3 +57,40 @@ def test_details_begin_as_nothing_and_are_for_large_faces_alone() -> None:
     after = [net(window, size) for size in (small, large)]
     assert torch.equal(before[0], after[0])
     assert (before[1] - after[1]).abs().max() > 0.1
+
+
+def _painting(softness: float, rim: float = 0.0) -> WindowGenerator:
+    torch.manual_seed(0)
+    net = WindowGenerator(size=24, width=4, detail=2, softness=softness, rim=rim)
+    torch.nn.init.normal_(net.last.weight, std=0.5)
+    assert net.detail is not None
+    torch.nn.init.normal_(net.detail.last.weight, std=0.5)
+    return net
+
+
+@torch.no_grad()
+def test_softness_is_a_gaussian_of_large_faces_alone() -> None:
+    window, sizes = torch.rand(3, 3, 24, 24) * 255, torch.tensor([-0.6, 1.0, 2.5])
+    sharp, soft = _painting(0.0)(window, sizes), _painting(0.1)(window, sizes)
+    torch.testing.assert_close(soft[0], sharp[0])
+    # A tenth of the box's side, which is three quarters of the window's 48 cells; edges apart.
+    for made, before in zip(soft[1:, 0], sharp[1:, 0], strict=True):
+        expected = cv2.GaussianBlur(before.numpy(), (0, 0), 0.1 * 36)
+        np.testing.assert_allclose(made[18:30, 18:30], expected[18:30, 18:30], atol=0.02)
+        assert made.std() < before.std() / 2
+
+
+@torch.no_grad()
+def test_a_change_fades_out_at_the_edge_of_the_box() -> None:
+    window, sizes = torch.rand(2, 3, 24, 24) * 255, torch.tensor([-1.0, 1.5])
+    whole, faded = _painting(0.0)(window, sizes), _painting(0.0, 0.25)(window, sizes)
+    boxes = np.array([[0, 0, 600, 600]])
+    (frame,) = framed(boxes)
+    edge = round(48 * -frame[0] / (frame[2] - frame[0]))
+    assert not faded[..., :edge].any()
+    assert not faded[..., -edge:, :].any()
+    assert faded[..., edge + 1 : -edge - 1, edge + 1 : -edge - 1].any(1).float().mean() > 0.9
+    # A quarter of half the window's 48 cells is 6.
+    torch.testing.assert_close(
+        faded[..., edge + 6 : -edge - 6, 24], whole[..., edge + 6 : -edge - 6, 24]
+    )

@@ -30,10 +30,22 @@ BOXES = np.array(
 )
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["plain", "detail"])
-def generator(request: pytest.FixtureRequest) -> WindowGenerator:
+KINDS = {
+    "plain": {},
+    "detail": {"detail": 2},
+    "seamless": {"detail": 2, "channels": 3, "softness": 0.04, "rim": 0.12},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def generator(kind: str) -> WindowGenerator:
     torch.manual_seed(0)
-    net = WindowGenerator(SIZE, width=4, detail=request.param)
+    net = WindowGenerator(SIZE, width=4, **KINDS[kind])
     torch.nn.init.normal_(net.last.weight, std=20.0)
     if net.detail is not None:
         torch.nn.init.normal_(net.detail.last.weight, std=2.0)
@@ -41,9 +53,11 @@ def generator(request: pytest.FixtureRequest) -> WindowGenerator:
 
 
 @pytest.fixture(scope="module")
-def exported(generator: WindowGenerator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    kind: str, generator: WindowGenerator, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     path = tmp_path_factory.mktemp("export") / "g.onnx"
-    export_window(generator, SIZE, path)
+    export_window(generator, SIZE, path, seamless=kind == "seamless")
     return path
 
 
@@ -55,8 +69,9 @@ def picture() -> Picture:
 
 
 @pytest.fixture(scope="module")
-def batch(picture: Picture) -> Batch:
-    plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
+def batch(kind: str, picture: Picture) -> Batch:
+    seamless = kind == "seamless"
+    plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0, seamless=seamless)
     for number in range(20):
         made = Batches([picture], plain, SIZE, (0, 0)).batch(number)
         if np.array_equal(pixels(made.clear), picture.image):

@@ -15,7 +15,8 @@ from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import Image
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.windows import LOG_RANGE, MARGIN, Windows, extract
+from dartblur.anonymizers.seams import close_seams
+from dartblur.anonymizers.windows import Windows, extract
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray
@@ -23,12 +24,12 @@ from dartblur.faces import Faces, FloatArray
 WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
 IMAGE_SIZE = "image_size"
 """In the metadata of a full-frame generator's file: longer side of a picture in its training."""
+SEAMLESS = "seamless"
+"""In the metadata of a generator's file that learned on a seamless blur: see `seams`."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
 _GREY = 2
 """Channels of a grey pixel differ by no more: a JPEG's rounding."""
-_TRAINED = 32 * 2 ** LOG_RANGE[1] * (1 + 2 / MARGIN)
-"""Side of the largest frame that training covers, in pixels."""
 _Painter = Callable[[Image, IntArray], Image]
 
 
@@ -54,7 +55,10 @@ class Dartblur:
         """See `Anonymizer`."""
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
         blurred = self.blur(image, faces)
-        painted = _painter(self.weights, self.threads)(blurred, boxes)
+        painter, seamless = _painter(self.weights, self.threads)
+        if seamless:
+            close_seams(blurred, boxes)
+        painted = painter(blurred, boxes)
         if not any(_has_colour(cut) for cut in _cuts(blurred, boxes)):
             # A black-and-white picture that is kept in three channels stays one.
             for cut in _cuts(painted, boxes):
@@ -69,27 +73,13 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
         x1, y1, x2, y2 = (int(v) for v in box)
         left, top = x1 - int(frame[0]), y1 - int(frame[1])
         size = (int(frame[2] - frame[0]), int(frame[3] - frame[1]))
-        spread = _stretched(change.transpose(1, 2, 0), size)
+        spread = cv2.resize(change.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
+        # OpenCV drops the last axis where it has length 1.
+        spread = np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
         here = spread[top : top + y2 - y1, left : left + x2 - x1]
         painted = np.rint(blurred[y1:y2, x1:x2] + here)
         out[y1:y2, x1:x2] = np.clip(painted, 0, 255).astype(np.uint8)
     return out
-
-
-def _stretched(change: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """The change, (S, S, C), at `size` (W, H).
-
-    In a face larger than any in training its cells would be seen as blocks, so it is smoothed.
-    """
-    excess = max(size) / _TRAINED - 1
-    if excess > 0:
-        sigma = min(1.0, 4 * excess)
-        smooth = cv2.GaussianBlur(change, (0, 0), sigma)
-        spread = cv2.resize(smooth, size, interpolation=cv2.INTER_CUBIC)
-    else:
-        spread = cv2.resize(change, size, interpolation=cv2.INTER_LINEAR)
-    # OpenCV drops the last axis where it has length 1.
-    return np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
 
 
 def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
@@ -135,24 +125,25 @@ def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
 
 
 @functools.lru_cache(maxsize=4)
-def _painter(weights: Path, threads: int) -> _Painter:
-    """Paints by the kind of generator that the file holds."""
+def _painter(weights: Path, threads: int) -> tuple[_Painter, bool]:
+    """Paints by the kind of generator that the file holds, and whether on a seamless blur."""
     session = _session(weights, threads)
+    told = session.get_modelmeta().custom_metadata_map
     inputs = {i.name for i in session.get_inputs()}
     if inputs == {"windows", "log_size"}:
-        return functools.partial(_paint_windows, session)
+        return functools.partial(_paint_windows, session), SEAMLESS in told
     if inputs != {"blurred", "mask"}:
         raise ConfigError(
             f"{weights}: not a generator of this package (its inputs are "
             f"{', '.join(sorted(inputs))}); give a file made by dartblur export"
         )
-    size = session.get_modelmeta().custom_metadata_map.get(IMAGE_SIZE, "")
+    size = told.get(IMAGE_SIZE, "")
     if not size.isdecimal() or not int(size):
         raise ConfigError(
             f"{weights}: does not tell the {IMAGE_SIZE} of its training ({size!r}); "
             "export it again with dartblur export"
         )
-    return functools.partial(_paint_frames, session, int(size))
+    return functools.partial(_paint_frames, session, int(size)), SEAMLESS in told
 
 
 def _session(weights: Path, threads: int) -> ort.InferenceSession:

@@ -12,6 +12,11 @@ _GAIN = 16.0
 _FINE_CHANNELS = 16
 # Log sizes (23 to 45 pixels) between which details fade in: below, a cell is less than a pixel.
 _FADE = (-0.5, 0.5)
+# Log sizes (23 to 64 pixels) between which smoothing sets in: a small face is soft as it is.
+_SMOOTHED = (-0.5, 1.0)
+_NONE = 0.1
+_BOX = 0.75
+"""Half a box in halves of its window, but for rounding to pixels."""
 
 
 class _Block(nn.Module):
@@ -49,10 +54,15 @@ class WindowGenerator(nn.Module):
     size: side of the square window in cells, a multiple of 8. width: channels of the first level.
     channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
     255 scale. detail: cells of the change along each cell of the window; large faces need more
-    than the window holds, or a detector learns that faces are smooth.
+    than the window holds, or a detector learns that faces are smooth. softness: σ of the smoothing
+    of the change, as a share of the face's side, so that a large face reads as a blurred one. rim:
+    width of the strip inside the box's edge in which the change fades out, as a share of half the
+    window, so that it makes no seam.
     """
 
     grid: Tensor
+    apart: Tensor
+    inside: Tensor
 
     def __init__(
         self,
@@ -61,6 +71,8 @@ class WindowGenerator(nn.Module):
         channels: int = 1,
         limit: float = 128.0,
         detail: int = 1,
+        softness: float = 0.0,
+        rim: float = 0.0,
     ) -> None:
         super().__init__()
         if size % 8 or size <= 0:
@@ -75,9 +87,15 @@ class WindowGenerator(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
         self.detail = _Detail(width, channels, detail) if detail > 1 else None
-        line = (torch.arange(size) + 0.5) / size * 2 - 1
+        line = _line(size)
         grid = torch.stack([line.expand(size, size), line[:, None].expand(size, size)])
         self.register_buffer("grid", grid[None], persistent=False)
+        self.softness, self.rim = softness, rim
+        fine = _line(size * detail)
+        self.register_buffer("apart", (fine[:, None] - fine).square(), persistent=False)
+        outwards = torch.maximum(fine.abs()[:, None], fine.abs())
+        inside = ((_BOX - outwards) / max(rim, 1e-6)).clamp(0, 1)
+        self.register_buffer("inside", inside, persistent=False)
 
     def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
         """The change to add, (N, channels, detail · size, detail · size) on the 0 to 255 scale.
@@ -98,9 +116,30 @@ class WindowGenerator(nn.Module):
             x = self.up[i](torch.cat([x, skips[i]], 1))
         change: Tensor = self.last(x)
         if self.detail is not None:
-            low, high = _FADE
-            share = ((log_size - low) / (high - low)).clamp(0, 1).view(-1, 1, 1, 1)
+            share = _share(log_size, _FADE)
             factor = float(self.detail.factor)
             change = functional.interpolate(change, scale_factor=factor, mode="bilinear")
             change = change + share * self.detail(x)
-        return self.limit * torch.tanh(change * (_GAIN / self.limit))
+        change = self.limit * torch.tanh(change * (_GAIN / self.limit))
+        if self.softness:
+            change = self._smoothed(change, log_size)
+        return change * self.inside if self.rim else change
+
+    def _smoothed(self, change: Tensor, log_size: Tensor) -> Tensor:
+        share = _share(log_size, _SMOOTHED)
+        cell = 2 / self.apart.shape[0]
+        sigma = (share * self.softness * 2 * _BOX).clamp(min=_NONE * cell)
+        blur = torch.exp(-self.apart / (2 * sigma.square()))
+        blur = blur / blur.sum(-1, keepdim=True)
+        return blur @ change @ blur.transpose(-1, -2)
+
+
+def _share(log_size: Tensor, between: tuple[float, float]) -> Tensor:
+    """How far log sizes, (N,), lie along a range: 0 to 1, (N, 1, 1, 1)."""
+    low, high = between
+    return ((log_size - low) / (high - low)).clamp(0, 1).view(-1, 1, 1, 1)
+
+
+def _line(cells: int) -> Tensor:
+    """Middles of the cells from -1 to 1."""
+    return (torch.arange(cells) + 0.5) / cells * 2 - 1

@@ -18,6 +18,8 @@ class Data:
     memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
     processes that make batches. found: least score of f's boxes on the clear picture, which are
     the targets f(x). overlap: intersection over union from which a better box replaces another.
+    seamless: the blur is led over into its surroundings, see `anonymizers.seams` (the paper's is
+    not).
     """
 
     image_size: int = 320
@@ -32,15 +34,17 @@ class Data:
     workers: int = 0
     found: float = 0.5
     overlap: float = 0.4
+    seamless: bool = False
 
 
 @dataclass(frozen=True)
 class Generator:
     """The net that is trained, and how.
 
-    detail: of the window generator, see `nets.window`. decay: rate at the end as a share of the
-    first, along a cosine. epoch_decay: times this with each epoch of the generator that is done.
-    ema: of the weights that are exported; 0 for none. clip: largest norm of the gradient.
+    detail, softness, rim: of the window generator, see `nets.window`. decay: rate at the end as a
+    share of the first, along a cosine. epoch_decay: times this with each epoch of the generator
+    that is done. ema: of the weights that are exported; 0 for none. clip: largest norm of the
+    gradient.
     """
 
     kind: Literal["window", "unet"] = "window"
@@ -49,6 +53,8 @@ class Generator:
     channels: int = 1
     limit: float = 64.0
     detail: int = 1
+    softness: float = 0.0
+    rim: float = 0.0
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.05

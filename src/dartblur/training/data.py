@@ -12,6 +12,7 @@ import torch
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers.gaussian import Gaussian
+from dartblur.anonymizers.seams import close_seams
 from dartblur.anonymizers.windows import Windows, extract
 from dartblur.datasets.crops import (
     Image,
@@ -95,8 +96,10 @@ def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator)
     hidden = picture.faces.with_boxes(boxlib.grow(picture.faces.boxes, margin))
     blurred = Gaussian()(picture.image, hidden)
     place = around_a_face(picture, data.crop, rng)
-    near = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
-    windows = extract(blurred, _touching(near, place), size)
+    boxes = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
+    if data.seamless:
+        close_seams(blurred, boxes)
+    windows = extract(blurred, _touching(boxes, place), size)
     pixel, owner, at = pixel_map(windows, place, size)
     return Crop(
         picture.name,

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from dartblur import toml
-from dartblur.anonymizers.dartblur import IMAGE_SIZE
+from dartblur.anonymizers.dartblur import IMAGE_SIZE, SEAMLESS
 from dartblur.errors import TrainingError
 from dartblur.files import write_atomically
 from dartblur.training import checkpoint
@@ -39,30 +39,36 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
     if config.generator.kind == "unet":
-        export_frame(net, config.data.image_size, out)
+        export_frame(net, config.data.image_size, out, config.data.seamless)
     else:
-        export_window(net, config.generator.size, out)
+        export_window(net, config.generator.size, out, config.data.seamless)
 
 
-def export_window(net: torch.nn.Module, size: int, target: Path) -> None:
-    """Writes a window generator of `size` cells: windows, log_size → change; any batch."""
+def export_window(net: torch.nn.Module, size: int, target: Path, seamless: bool = False) -> None:
+    """Writes a window generator of `size` cells: windows, log_size → change; any batch.
+
+    seamless: the blur it learned on was; it goes into the file's metadata.
+    """
     example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
-    _write(_traced(net, example, "change", shapes), target)
+    model = _traced(net, example, "change", shapes)
+    _write(model, target, {}, seamless)
 
 
-def export_frame(net: torch.nn.Module, image_size: int, target: Path) -> None:
+def export_frame(
+    net: torch.nn.Module, image_size: int, target: Path, seamless: bool = False
+) -> None:
     """Writes a full-frame generator: blurred, mask → painted; any batch, height and width.
 
-    image_size: longer side of a picture in its training; it goes into the file's metadata.
+    image_size: longer side of a picture in its training. seamless: the blur it learned on was. Both
+    go into the file's metadata.
     """
     # Sides that are no multiple of 32, lest the padding be traced away.
     example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
-    model.metadata_props.add(key=IMAGE_SIZE, value=str(image_size))
-    _write(model, target)
+    _write(model, target, {IMAGE_SIZE: str(image_size)}, seamless)
 
 
 def _traced(
@@ -97,7 +103,9 @@ def _traced(
     return model
 
 
-def _write(model: onnx.ModelProto, target: Path) -> None:
+def _write(model: onnx.ModelProto, target: Path, told: dict[str, str], seamless: bool) -> None:
+    for key, value in (told | ({SEAMLESS: "yes"} if seamless else {})).items():
+        model.metadata_props.add(key=key, value=value)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(target, model.SerializeToString())

@@ -95,7 +95,13 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
         whole = FrameGenerator(settings.width)
         return whole.to(memory_format=torch.channels_last), paint_whole  # type: ignore[call-overload]
     net = WindowGenerator(
-        settings.size, int(settings.width), settings.channels, settings.limit, settings.detail
+        settings.size,
+        int(settings.width),
+        settings.channels,
+        settings.limit,
+        settings.detail,
+        settings.softness,
+        settings.rim,
     )
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
 
