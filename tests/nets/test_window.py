@@ -59,9 +59,11 @@ def test_details_begin_as_nothing_and_are_for_large_faces_alone() -> None:
     assert (before[1] - after[1]).abs().max() > 0.1
 
 
-def _painting(softness: float, rim: float = 0.0) -> WindowGenerator:
+def _painting(softness: float, rim: float = 0.0, texture: float = 0.0) -> WindowGenerator:
     torch.manual_seed(0)
-    net = WindowGenerator(size=24, width=4, detail=2, softness=softness, rim=rim)
+    net = WindowGenerator(
+        size=24, width=4, detail=2, limit=64.0, softness=softness, texture=texture, rim=rim
+    )
     torch.nn.init.normal_(net.last.weight, std=0.5)
     assert net.detail is not None
     torch.nn.init.normal_(net.detail.last.weight, std=0.5)
@@ -94,3 +96,16 @@ def test_a_change_fades_out_at_the_edge_of_the_box() -> None:
     torch.testing.assert_close(
         faded[..., edge + 6 : -edge - 6, 24], whole[..., edge + 6 : -edge - 6, 24]
     )
+
+
+@torch.no_grad()
+def test_texture_is_what_smoothing_leaves_at_most() -> None:
+    window, sizes = torch.rand(3, 3, 24, 24) * 255, torch.tensor([-0.6, 0.25, 2.0])
+    sharp, smooth = _painting(0.0)(window, sizes), _painting(0.1)(window, sizes)
+    left = _painting(0.1, texture=4.0)(window, sizes) - smooth
+    # The geometric mean of the limit and the texture lies half way.
+    for fine, lost, most in zip(left, sharp - smooth, (64, 16, 4), strict=True):
+        assert fine.abs().max() <= most
+        torch.testing.assert_close(fine, most * torch.tanh(lost / most), atol=1e-3, rtol=0)
+    assert left[2].abs().max() > 3
+    torch.testing.assert_close(left[0], torch.zeros_like(left[0]), atol=1e-3, rtol=0)

@@ -33,7 +33,7 @@ BOXES = np.array(
 KINDS = {
     "plain": {},
     "detail": {"detail": 2},
-    "seamless": {"detail": 2, "channels": 3, "softness": 0.04, "rim": 0.12},
+    "seamless": {"detail": 2, "channels": 3, "softness": 0.04, "texture": 8.0, "rim": 0.12},
 }
 
 

@@ -55,9 +55,11 @@ class WindowGenerator(nn.Module):
     channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
     255 scale. detail: cells of the change along each cell of the window; large faces need more
     than the window holds, or a detector learns that faces are smooth. softness: σ of the smoothing
-    of the change, as a share of the face's side, so that a large face reads as a blurred one. rim:
-    width of the strip inside the box's edge in which the change fades out, as a share of half the
-    window, so that it makes no seam.
+    of the change, as a share of the face's side, so that a large face reads as a blurred one; a
+    small face is left as it is. texture: most that the smoothing leaves of what is finer, on the 0
+    to 255 scale: too faint for a person to read a face from, and enough for a detector not to learn
+    that large faces are smooth. rim: width of the strip inside the box's edge in which the change
+    fades out, as a share of half the window, so that it makes no seam.
     """
 
     grid: Tensor
@@ -72,6 +74,7 @@ class WindowGenerator(nn.Module):
         limit: float = 128.0,
         detail: int = 1,
         softness: float = 0.0,
+        texture: float = 0.0,
         rim: float = 0.0,
     ) -> None:
         super().__init__()
@@ -90,7 +93,7 @@ class WindowGenerator(nn.Module):
         line = _line(size)
         grid = torch.stack([line.expand(size, size), line[:, None].expand(size, size)])
         self.register_buffer("grid", grid[None], persistent=False)
-        self.softness, self.rim = softness, rim
+        self.softness, self.texture, self.rim = softness, texture, rim
         fine = _line(size * detail)
         self.register_buffer("apart", (fine[:, None] - fine).square(), persistent=False)
         outwards = torch.maximum(fine.abs()[:, None], fine.abs())
@@ -131,7 +134,11 @@ class WindowGenerator(nn.Module):
         sigma = (share * self.softness * 2 * _BOX).clamp(min=_NONE * cell)
         blur = torch.exp(-self.apart / (2 * sigma.square()))
         blur = blur / blur.sum(-1, keepdim=True)
-        return blur @ change @ blur.transpose(-1, -2)
+        smooth = blur @ change @ blur.transpose(-1, -2)
+        if not self.texture:
+            return smooth
+        most = self.limit * (self.texture / self.limit) ** share
+        return smooth + most * torch.tanh((change - smooth) / most)
 
 
 def _share(log_size: Tensor, between: tuple[float, float]) -> Tensor:

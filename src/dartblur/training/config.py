@@ -41,10 +41,10 @@ class Data:
 class Generator:
     """The net that is trained, and how.
 
-    detail, softness, rim: of the window generator, see `nets.window`. decay: rate at the end as a
-    share of the first, along a cosine. epoch_decay: times this with each epoch of the generator
-    that is done. ema: of the weights that are exported; 0 for none. clip: largest norm of the
-    gradient.
+    detail, softness, texture, rim: of the window generator, see `nets.window`. decay: rate at the
+    end as a share of the first, along a cosine. epoch_decay: times this with each epoch of the
+    generator that is done. ema: of the weights that are exported; 0 for none. clip: largest norm of
+    the gradient.
     """
 
     kind: Literal["window", "unet"] = "window"
@@ -54,6 +54,7 @@ class Generator:
     limit: float = 64.0
     detail: int = 1
     softness: float = 0.0
+    texture: float = 0.0
     rim: float = 0.0
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)

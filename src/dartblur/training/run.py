@@ -101,6 +101,7 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
         settings.limit,
         settings.detail,
         settings.softness,
+        settings.texture,
         settings.rim,
     )
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
