@@ -44,6 +44,12 @@ def test_a_size_that_cannot_be_halved_is_refused() -> None:
         WindowGenerator(size=12)
 
 
+@pytest.mark.parametrize("wrong", [{"softness": -0.1}, {"rim": -1.0}, {"texture": 129.0}])
+def test_a_look_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"softness .* rim .* texture"):
+        WindowGenerator(**wrong)
+
+
 def test_details_begin_as_nothing_and_are_for_large_faces_alone() -> None:
     torch.manual_seed(0)
     net = WindowGenerator(size=16, width=4, detail=2)

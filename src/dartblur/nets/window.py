@@ -80,6 +80,11 @@ class WindowGenerator(nn.Module):
         super().__init__()
         if size % 8 or size <= 0:
             raise ValueError(f"size must be a positive multiple of 8, not {size}")
+        if softness < 0 or rim < 0 or not 0 <= texture <= limit:
+            raise ValueError(
+                f"softness ({softness}) and rim ({rim}) must not be negative, "
+                f"and texture ({texture}) must lie within 0 and limit ({limit})"
+            )
         self.size, self.channels, self.limit = size, channels, limit
         widths = (width, 2 * width, 4 * width, 4 * width)
         self.down = nn.ModuleList(
