@@ -14,9 +14,12 @@ _FINE_CHANNELS = 16
 _FADE = (-0.5, 0.5)
 # Log sizes (23 to 64 pixels) between which smoothing sets in: a small face is soft as it is.
 _SMOOTHED = (-0.5, 1.0)
+# How far it goes on growing: to twice as much at 181 pixels, where a person sees every stroke.
+_MOST = 2.0
+# σ in cells that stands for no smoothing: 0 cannot be divided by.
 _NONE = 0.1
+# Half a box in halves of its window, but for rounding to pixels.
 _BOX = 0.75
-"""Half a box in halves of its window, but for rounding to pixels."""
 
 
 class _Block(nn.Module):
@@ -55,11 +58,13 @@ class WindowGenerator(nn.Module):
     channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
     255 scale. detail: cells of the change along each cell of the window; large faces need more
     than the window holds, or a detector learns that faces are smooth. softness: σ of the smoothing
-    of the change, as a share of the face's side, so that a large face reads as a blurred one; a
-    small face is left as it is. texture: most that the smoothing leaves of what is finer, on the 0
-    to 255 scale: too faint for a person to read a face from, and enough for a detector not to learn
-    that large faces are smooth. rim: width of the strip inside the box's edge in which the change
-    fades out, as a share of half the window, so that it makes no seam.
+    of the change at 64 pixels, as a share of the face's side, so that a large face reads as a
+    blurred one; twice that at 181 pixels, and a small face is left as it is. texture: most that the
+    smoothing leaves at 64 pixels of what is finer, on the 0 to 255 scale: too faint for a person to
+    read a face from, and enough for a detector not to learn that large faces are smooth; it falls
+    to texture² / limit at 181 pixels, where a mesh of cells would show. rim: width of the strip
+    inside the box's edge in which the change fades out, as a share of half the window, so that it
+    makes no seam.
     """
 
     grid: Tensor
@@ -134,7 +139,7 @@ class WindowGenerator(nn.Module):
         return change * self.inside if self.rim else change
 
     def _smoothed(self, change: Tensor, log_size: Tensor) -> Tensor:
-        share = _share(log_size, _SMOOTHED)
+        share = _share(log_size, _SMOOTHED, _MOST)
         cell = 2 / self.apart.shape[0]
         sigma = (share * self.softness * 2 * _BOX).clamp(min=_NONE * cell)
         blur = torch.exp(-self.apart / (2 * sigma.square()))
@@ -146,10 +151,10 @@ class WindowGenerator(nn.Module):
         return smooth + most * torch.tanh((change - smooth) / most)
 
 
-def _share(log_size: Tensor, between: tuple[float, float]) -> Tensor:
-    """How far log sizes, (N,), lie along a range: 0 to 1, (N, 1, 1, 1)."""
+def _share(log_size: Tensor, between: tuple[float, float], most: float = 1.0) -> Tensor:
+    """How far log sizes, (N,), lie along a range: 0 to 1, or beyond to `most`, (N, 1, 1, 1)."""
     low, high = between
-    return ((log_size - low) / (high - low)).clamp(0, 1).view(-1, 1, 1, 1)
+    return ((log_size - low) / (high - low)).clamp(0.0, most).view(-1, 1, 1, 1)
 
 
 def _line(cells: int) -> Tensor:
