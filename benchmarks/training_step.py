@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from dartblur import toml
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import load
 from dartblur.detection import detect
@@ -30,13 +31,16 @@ from dartblur.faces import Faces
 from dartblur.nets.anchors import anchors, corners, encode
 from dartblur.nets.retinaface import Raw, RetinaFace
 from dartblur.nets.unet import FrameGenerator
-from dartblur.nets.window import WindowGenerator
 from dartblur.reference import Start, found_in, starting_values
 from dartblur.second_order import AdamState
-from dartblur.training.config import Data, Inner, Objectives
+from dartblur.training.config import Data, Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
-from dartblur.training.painting import Batch, mask_of, paint, paint_whole
+from dartblur.training.painting import Batch, mask_of
+from dartblur.training.run import make_generator
 from dartblur.training.steps import Judges, inner_parameters, objectives, total
+
+COMPACT = Path(__file__).parents[1] / "configs" / "compact.toml"
+"""`compact` is the generator that is shipped, on its own blur."""
 
 
 def main() -> None:
@@ -53,7 +57,10 @@ def main() -> None:
     f, _ = starting_values(Start(arguments.reference))
     samples = itertools.islice(READERS["widerface"](arguments.data, "train"), 64)
     pictures = list(found_in(load(samples, arguments.size, 2**32), f, arguments.size))
-    data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
+    seamless = arguments.net == "compact" and toml.read(TrainingConfig, COMPACT).data.seamless
+    data = Data(
+        image_size=arguments.size, crop=arguments.size, batch=arguments.batch, seamless=seamless
+    )
     source = Batches([p for p in pictures if len(p.faces)], data, 48, (0, 0))
     step = STEPS[arguments.net](f)
     step(source.batch(0))
@@ -80,15 +87,15 @@ def main() -> None:
 
 
 def ours(f: RetinaFace, whole: bool) -> Callable[[Batch], None]:
-    generator = FrameGenerator() if whole else WindowGenerator(channels=3, detail=2)
-    generator.to(memory_format=torch.channels_last)
+    shipped = toml.read(TrainingConfig, COMPACT).generator
+    generator, paint = make_generator(Generator("unet", width=1.0) if whole else shipped)
     adversary = RetinaFace().to(memory_format=torch.channels_last).eval()
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)
     weights, inner = Objectives(feature=0.0, cycle=1.0), Inner(from_block=0 if whole else 6)
 
     def step(batch: Batch) -> None:
         moments = AdamState.fresh(inner_parameters(adversary, inner.from_block))
-        painted = (paint_whole if whole else paint)(generator, batch)
+        painted = paint(generator, batch)
         losses = objectives(painted, batch, Judges(f, adversary, moments), weights, inner)
         parameters = list(generator.parameters())
         gradients = torch.autograd.grad(total(losses, weights), parameters)

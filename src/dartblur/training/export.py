@@ -53,7 +53,7 @@ def export_window(net: torch.nn.Module, size: int, target: Path, seamless: bool 
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
     model = _traced(net, example, "change", shapes)
-    _write(model, target, {}, seamless)
+    _write(model, target, _told(seamless))
 
 
 def export_frame(
@@ -68,7 +68,7 @@ def export_frame(
     example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
-    _write(model, target, {IMAGE_SIZE: str(image_size)}, seamless)
+    _write(model, target, {IMAGE_SIZE: str(image_size)} | _told(seamless))
 
 
 def _traced(
@@ -103,8 +103,12 @@ def _traced(
     return model
 
 
-def _write(model: onnx.ModelProto, target: Path, told: dict[str, str], seamless: bool) -> None:
-    for key, value in (told | ({SEAMLESS: "yes"} if seamless else {})).items():
+def _told(seamless: bool) -> dict[str, str]:
+    return {SEAMLESS: "yes"} if seamless else {}
+
+
+def _write(model: onnx.ModelProto, target: Path, told: dict[str, str]) -> None:
+    for key, value in told.items():
         model.metadata_props.add(key=key, value=value)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -97,12 +97,12 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
     net = WindowGenerator(
         settings.size,
         int(settings.width),
-        settings.channels,
-        settings.limit,
-        settings.detail,
-        settings.softness,
-        settings.texture,
-        settings.rim,
+        channels=settings.channels,
+        limit=settings.limit,
+        detail=settings.detail,
+        softness=settings.softness,
+        texture=settings.texture,
+        rim=settings.rim,
     )
     return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
 
