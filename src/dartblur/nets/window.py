@@ -14,8 +14,8 @@ _FINE_CHANNELS = 16
 _FADE = (-0.5, 0.5)
 # Log sizes (23 to 64 pixels) between which smoothing sets in: a small face is soft as it is.
 _SMOOTHED = (-0.5, 1.0)
-# How far it goes on growing: to twice as much at 181 pixels, where a person sees every stroke.
-_MOST = 2.0
+# And those (91 to 181 pixels) in which it doubles: the larger a face, the more a person sees of it.
+_DOUBLED = (1.5, 2.5)
 # σ in cells that stands for no smoothing: 0 cannot be divided by.
 _NONE = 0.1
 # Half a box in halves of its window, but for rounding to pixels.
@@ -139,7 +139,7 @@ class WindowGenerator(nn.Module):
         return change * self.inside if self.rim else change
 
     def _smoothed(self, change: Tensor, log_size: Tensor) -> Tensor:
-        share = _share(log_size, _SMOOTHED, _MOST)
+        share = _share(log_size, _SMOOTHED) + _share(log_size, _DOUBLED)
         cell = 2 / self.apart.shape[0]
         sigma = (share * self.softness * 2 * _BOX).clamp(min=_NONE * cell)
         blur = torch.exp(-self.apart / (2 * sigma.square()))
@@ -151,10 +151,10 @@ class WindowGenerator(nn.Module):
         return smooth + most * torch.tanh((change - smooth) / most)
 
 
-def _share(log_size: Tensor, between: tuple[float, float], most: float = 1.0) -> Tensor:
-    """How far log sizes, (N,), lie along a range: 0 to 1, or beyond to `most`, (N, 1, 1, 1)."""
+def _share(log_size: Tensor, between: tuple[float, float]) -> Tensor:
+    """How far log sizes, (N,), lie along a range: 0 to 1, (N, 1, 1, 1)."""
     low, high = between
-    return ((log_size - low) / (high - low)).clamp(0.0, most).view(-1, 1, 1, 1)
+    return ((log_size - low) / (high - low)).clamp(0, 1).view(-1, 1, 1, 1)
 
 
 def _line(cells: int) -> Tensor:
