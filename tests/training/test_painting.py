@@ -96,8 +96,8 @@ def test_training_and_runtime_agree(
 def test_export_agrees_with_torch(generator: WindowGenerator, exported: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
     session = ort.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    for count in (1, 7):
-        windows, sizes = torch.rand(count, 3, SIZE, SIZE) * 255, torch.randn(count)
+    for sizes in (torch.randn(1), torch.randn(7), -0.5 - torch.rand(3), 0.6 + torch.rand(2)):
+        windows = torch.rand(len(sizes), 3, SIZE, SIZE) * 255
         inputs = {"windows": windows.numpy(), "log_size": sizes.numpy()}
         with torch.no_grad():
             expected = generator(windows, sizes).numpy()

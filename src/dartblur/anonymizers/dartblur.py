@@ -113,15 +113,17 @@ def _paint_frames(
 
 
 def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
+    # By size: a batch of small faces alone costs less.
+    order = np.argsort(windows.log_size, kind="stable")
     parts = []
-    for start in range(0, len(windows.boxes), _BATCH):
-        batch = slice(start, start + _BATCH)
+    for start in range(0, len(order), _BATCH):
+        batch = order[start : start + _BATCH]
         inputs = {
             "windows": windows.pixels[batch].astype(np.float32),
             "log_size": windows.log_size[batch],
         }
         parts.append(np.asarray(session.run(None, inputs)[0], np.float32))
-    return np.concatenate(parts)
+    return np.concatenate(parts)[np.argsort(order)]
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,10 +10,12 @@ _FULL = 127.5
 # Keeps one update of the last layer to about one level.
 _GAIN = 16.0
 _FINE_CHANNELS = 16
+SMALL = -0.5
+"""Log size (23 pixels) up to which a change is coarse: no details, and nothing to smooth."""
 # Log sizes (23 to 45 pixels) between which details fade in: below, a cell is less than a pixel.
-_FADE = (-0.5, 0.5)
+_FADE = (SMALL, 0.5)
 # Log sizes (23 to 64 pixels) between which smoothing sets in: a small face is soft as it is.
-_SMOOTHED = (-0.5, 1.0)
+_SMOOTHED = (SMALL, 1.0)
 # And those (91 to 181 pixels) in which it doubles: the larger a face, the more a person sees of it.
 _DOUBLED = (1.5, 2.5)
 # σ in cells that stands for no smoothing: 0 cannot be divided by.
@@ -116,6 +118,10 @@ class WindowGenerator(nn.Module):
         windows: (N, 3, size, size), blurred faces on the 0 to 255 scale. log_size: (N,), the binary
         logarithm of the box's mean side over 32 pixels.
         """
+        return self.finished(*self.begun(windows, log_size), log_size)
+
+    def begun(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor]:
+        """What every window needs: the change in the window's own cells, and features for more."""
         x = windows / _FULL - 1
         grid = self.grid.expand(x.shape[0], -1, -1, -1)
         side = log_size.view(-1, 1, 1, 1).expand(-1, 1, self.size, self.size)
@@ -127,16 +133,31 @@ class WindowGenerator(nn.Module):
         for i in (2, 1, 0):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.up[i](torch.cat([x, skips[i]], 1))
-        change: Tensor = self.last(x)
+        return self.last(x), x
+
+    def finished(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+        """The change of windows of any size, see `begun`."""
+        change = self._spread(begun)
         if self.detail is not None:
-            share = _share(log_size, _FADE)
-            factor = float(self.detail.factor)
-            change = functional.interpolate(change, scale_factor=factor, mode="bilinear")
-            change = change + share * self.detail(x)
-        change = self.limit * torch.tanh(change * (_GAIN / self.limit))
+            change = change + _share(log_size, _FADE) * self.detail(features)
+        change = self._limited(change)
         if self.softness:
             change = self._smoothed(change, log_size)
         return change * self.inside if self.rim else change
+
+    def finished_small(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+        """What `finished` is for log sizes up to `SMALL`, at less cost."""
+        change = self._limited(self._spread(begun))
+        return change * self.inside if self.rim else change
+
+    def _spread(self, change: Tensor) -> Tensor:
+        if self.detail is None:
+            return change
+        factor = float(self.detail.factor)
+        return functional.interpolate(change, scale_factor=factor, mode="bilinear")
+
+    def _limited(self, change: Tensor) -> Tensor:
+        return self.limit * torch.tanh(change * (_GAIN / self.limit))
 
     def _smoothed(self, change: Tensor, log_size: Tensor) -> Tensor:
         share = _share(log_size, _SMOOTHED) + _share(log_size, _DOUBLED)

@@ -16,6 +16,7 @@ from dartblur import toml
 from dartblur.anonymizers.dartblur import IMAGE_SIZE, SEAMLESS
 from dartblur.errors import TrainingError
 from dartblur.files import write_atomically
+from dartblur.nets.window import SMALL, WindowGenerator
 from dartblur.training import checkpoint
 from dartblur.training.config import TrainingConfig
 from dartblur.training.run import make_generator
@@ -41,18 +42,35 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
     if config.generator.kind == "unet":
         export_frame(net, config.data.image_size, out, config.data.seamless)
     else:
+        assert isinstance(net, WindowGenerator)
         export_window(net, config.generator.size, out, config.data.seamless)
 
 
-def export_window(net: torch.nn.Module, size: int, target: Path, seamless: bool = False) -> None:
+class _Window(torch.nn.Module):
+    """A window generator that does the work of larger faces only where there is one."""
+
+    def __init__(self, net: WindowGenerator) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
+        begun, features = self.net.begun(windows, log_size)
+        larger = (log_size > SMALL).any()
+        ways = self.net.finished, self.net.finished_small
+        change: Tensor = torch.cond(larger, *ways, (begun, features, log_size))
+        return change
+
+
+def export_window(net: WindowGenerator, size: int, target: Path, seamless: bool = False) -> None:
     """Writes a window generator of `size` cells: windows, log_size → change; any batch.
 
-    seamless: the blur it learned on was; it goes into the file's metadata.
+    A batch of small faces alone costs less. seamless: the blur it learned on was; it goes into the
+    file's metadata.
     """
     example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
-    model = _traced(net, example, "change", shapes)
+    model = _traced(_Window(net), example, "change", shapes)
     _write(model, target, _told(seamless))
 
 
@@ -96,11 +114,18 @@ def _traced(
     assert program is not None
     model = program.model_proto
     model.ClearField("metadata_props")
-    graph = model.graph
+    _clear(model.graph)
+    return model
+
+
+def _clear(graph: onnx.GraphProto) -> None:
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    return model
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _clear(attribute.g)
 
 
 def _told(seamless: bool) -> dict[str, str]:
