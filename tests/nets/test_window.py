@@ -79,13 +79,15 @@ def _painting(softness: float, rim: float = 0.0, texture: float = 0.0) -> Window
 @torch.no_grad()
 def test_softness_is_a_gaussian_of_large_faces_alone() -> None:
     window, sizes = torch.rand(4, 3, 24, 24) * 255, torch.tensor([-0.6, 1.0, 2.5, 3.0])
-    sharp, soft = _painting(0.0)(window, sizes), _painting(0.05)(window, sizes)
+    sharp, soft = _painting(0.0)(window, sizes), _painting(0.1)(window, sizes)
     torch.testing.assert_close(soft[0], sharp[0])
-    # The box's side is three quarters of the window's 48 cells; edges apart.
-    for made, before, share in zip(soft[1:, 0], sharp[1:, 0], (0.05, 0.1, 0.1), strict=True):
-        expected = cv2.GaussianBlur(before.numpy(), (0, 0), share * 36)
+    # Half the softness is the same of the largest, for which it doubles.
+    soft[2:] = _painting(0.05)(window, sizes)[2:]
+    # A tenth of the box's side, which is three quarters of the window's 48 cells; edges apart.
+    for made, before in zip(soft[1:, 0], sharp[1:, 0], strict=True):
+        expected = cv2.GaussianBlur(before.numpy(), (0, 0), 0.1 * 36)
         np.testing.assert_allclose(made[18:30, 18:30], expected[18:30, 18:30], atol=0.02)
-        assert made.std() < before.std() * 0.7
+        assert made.std() < before.std() / 2
 
 
 @torch.no_grad()
@@ -111,7 +113,8 @@ def test_texture_is_what_smoothing_leaves_at_most() -> None:
     left = _painting(0.1, texture=4.0)(window, sizes) - smooth
     # The geometric mean of the limit and the texture lies half way, and it falls on at that pace.
     for fine, lost, most in zip(left, sharp - smooth, (64, 16, 4, 0.25), strict=True):
-        assert fine.abs().max() <= most + 1e-4
+        # What is left is a difference: rounded as numbers of the limit's size are.
+        assert fine.abs().max() <= most + 64 * torch.finfo(torch.float32).eps
         torch.testing.assert_close(fine, most * torch.tanh(lost / most), atol=1e-3, rtol=0)
     assert left[2].abs().max() > 3
     torch.testing.assert_close(left[0], torch.zeros_like(left[0]), atol=1e-3, rtol=0)
