@@ -12,12 +12,16 @@ from dartblur import boxes as boxlib
 from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
+from dartblur.detectors.merge import unite
 from dartblur.errors import UsageError
 from dartblur.faces import Faces
+from dartblur.images import Picture
 
 # Measured (docs/detectors.md): it makes the detectors' boxes cover what labels call a face.
 DEFAULT_MARGIN = 0.15
 MAX_MARGIN = 10.0
+# Boxes of two views that share more than this, as intersection over union, are of one face.
+SAME_FACE = 0.4
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Pipeline:
             raise ValueError(f"image must be uint8 in 0..255, not {image.dtype}")
         [faces] = self.detector([image])
         return grown(faces, self.margin, *image.shape[:2])
+
+    def faces_of(self, picture: Picture) -> Faces:
+        """The boxes to hide in a picture, in whichever of its views they are seen."""
+        found = [self.faces(view) for view in picture.views]
+        return found[0] if len(found) == 1 else unite(Faces.concatenate(found), SAME_FACE)
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:

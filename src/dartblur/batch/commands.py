@@ -219,7 +219,7 @@ class _Search:
             record = failed(job, str(error))
             self.ledger.failed(job.relative, record)
             return record
-        faces = self.pipeline.faces(picture.rgb)
+        faces = self.pipeline.faces_of(picture)
         record = record_of(job, faces, picture.size, None)
         record = replace(record, seconds=round(time.monotonic() - started, 3))
         self.ledger.done(job.relative, job.source, record)

@@ -119,12 +119,12 @@ class Hiding:
 
     def _faces(self, job: Job, picture: Picture) -> Faces:
         if self.given is None:
-            return self.pipeline.faces(picture.rgb)
+            return self.pipeline.faces_of(picture)
         listed = self.given.get(job.relative.as_posix())
         if listed is None:
             if self.options.boxes_mode == "instead":
                 raise BoxesError(f"{job.source}: {self.options.boxes} does not list it")
-            return self.pipeline.faces(picture.rgb)
+            return self.pipeline.faces_of(picture)
         if listed.size is not None and listed.size != picture.size:
             raise BoxesError(
                 f"{job.source}: is {picture.size[1]} × {picture.size[0]} pixels when upright, "
@@ -132,7 +132,7 @@ class Hiding:
             )
         if self.options.boxes_mode == "instead":
             return listed.faces
-        return Faces.concatenate([listed.faces, self.pipeline.faces(picture.rgb)])
+        return Faces.concatenate([listed.faces, self.pipeline.faces_of(picture)])
 
     def _failed(self, job: Job, target: Path, reason: str) -> Record:
         # What an earlier run made with other settings is not what this one was asked for.

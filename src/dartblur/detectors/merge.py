@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as box
-from dartblur.faces import FloatArray
+from dartblur.faces import Faces, FloatArray
 
 Scores = npt.NDArray[np.floating]
 
@@ -38,3 +38,20 @@ def suppress(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatAr
     """Plain non-maximum suppression: boxes (N, 4) and scores (N,), best score first."""
     kept = box.nms(boxes, scores, overlap)
     return boxes[kept], scores[kept]
+
+
+def unite(faces: Faces, overlap: float) -> Faces:
+    """One box per face that holds all of its boxes, best score first: nothing found is given up.
+
+    overlap: intersection over union above which two boxes are one face.
+    """
+    kept = box.nms(faces.boxes, faces.scores, overlap)
+    if not len(kept):
+        return faces
+    shared = box.iou(faces.boxes[kept], faces.boxes)
+    group = shared.argmax(axis=0)
+    group[kept] = np.arange(len(kept))
+    around = faces.boxes[kept]
+    np.minimum.at(around[:, :2], group, faces.boxes[:, :2])
+    np.maximum.at(around[:, 2:], group, faces.boxes[:, 2:])
+    return faces[kept].with_boxes(around)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dartblur.boxes import mask
 from dartblur.faces import Faces
+from dartblur.images.tones import Tones, in_use
 
 Image = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -51,10 +52,12 @@ class Metadata:
 class Picture:
     """One upright picture.
 
-    rgb: (H, W, 3) uint8, in the picture's own colour space.
+    rgb: (H, W, 3) uint8, in the picture's own colour space; the range that is in use, see `tones`.
     samples: what it was stored in: (H, W) or (H, W, C), uint8 or uint16, upright too.
     mode: Pillow's name of what the samples are: L, LA, P, RGB, RGBA or CMYK.
     palette: (256, 3) uint8 where mode is P.
+    tones: which part of its samples' range `rgb` shows; None is all of it.
+    warnings: how the file was damaged, where it was read all the same.
     """
 
     rgb: Image
@@ -63,55 +66,126 @@ class Picture:
     encoding: Encoding
     metadata: Metadata = Metadata()
     palette: Image | None = None
+    tones: Tones | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
+    @property
+    def views(self) -> tuple[Image, ...]:
+        """Every way in which people may see the picture, each (H, W, 3) uint8; `rgb` is the first.
+
+        One, mostly. With the range that is not in use where there is such; over white and over
+        black where it is not opaque.
+        """
+        views = [self.rgb]
+        if self.tones:
+            views.append(_eight_bits(to_colour(self.samples, self.mode, self.palette)))
+        alpha = alpha_of(self.samples, self.mode, self.encoding)
+        if alpha is not None and not (alpha == _full(alpha)).all():
+            share = (alpha[..., None] / _full(alpha)).astype(np.float32)
+            paint = self.rgb * share
+            for ground in (255, 0):
+                views += _views_of(paint + ground * (1 - share))
+        return tuple(views)
+
     def hidden(self, rgb: Image, faces: Faces) -> Picture:
-        """The picture with the boxes of `faces` taken from `rgb` and every other sample as it was.
+        """The picture with the boxes of `faces` taken from `rgb`, opaque; all else is as it was.
 
         rgb: (H, W, 3) uint8, what an anonymizer made of `self.rgb`.
         """
         inside = mask(faces.boxes, *self.size)
+        if not inside.any():
+            return replace(self, rgb=rgb)
         samples = self.samples.copy()
-        # A view of the colour alone: the last channel of LA and RGBA, alpha, stays.
-        colour = samples[..., :-1] if self.mode in ("LA", "RGBA") else samples
+        colour = samples
+        if self.mode in ("LA", "RGBA"):
+            # A face may be drawn in alpha alone.
+            samples[inside, -1] = _full(samples)
+            colour = samples[..., :-1]
         colour[inside] = _from_rgb(rgb[inside], self)
         return replace(self, rgb=rgb, samples=samples)
 
 
-def to_rgb(samples: Samples, mode: str, palette: Image | None = None) -> Image:
-    """The (H, W, 3) uint8 view of samples; 16-bit ones lose their lower byte in it."""
-    if samples.dtype == np.uint16:
-        samples = (samples >> 8).astype(np.uint8)
+def shown(
+    samples: Samples, mode: str, palette: Image | None, encoding: Encoding
+) -> tuple[Image, Tones | None]:
+    """A picture's `rgb` and `tones`."""
+    colour = to_colour(samples, mode, palette)
+    alpha = alpha_of(samples, mode, encoding)
+    # What lies under full transparency, mostly a plain white, says nothing of the range.
+    visible = colour if alpha is None or not (alpha == 0).any() else colour[alpha > 0]
+    tones = in_use(visible if visible.size else colour, _full(colour))
+    return (tones.shown(colour) if tones else _eight_bits(colour)), tones
+
+
+def to_colour(samples: Samples, mode: str, palette: Image | None = None) -> Samples:
+    """The (H, W, 3) RGB of samples, in their own depth."""
+    values: npt.NDArray[Any] = samples
     if mode in ("L", "LA"):
-        grey = samples if mode == "L" else samples[..., 0]
-        return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+        grey = values if mode == "L" else values[..., 0]
+        return np.repeat(grey[..., None], 3, axis=2)
     if mode == "P":
         assert palette is not None
-        return palette[samples]
+        return np.asarray(palette[samples], np.uint8)
     if mode == "CMYK":
         ink = 255 - samples.astype(np.uint16)
         return ((ink[..., :3] * ink[..., 3:] + 127) // 255).astype(np.uint8)
-    return np.ascontiguousarray(samples[..., :3], np.uint8)
+    return np.ascontiguousarray(values[..., :3])
+
+
+def alpha_of(samples: Samples, mode: str, encoding: Encoding) -> Samples | None:
+    """How opaque each pixel is, (H, W) in the samples' depth; None where the picture has no say."""
+    if mode in ("LA", "RGBA"):
+        last: npt.NDArray[Any] = samples[..., -1]
+        return last
+    transparent = encoding.options.get("transparency")
+    if mode == "P" and transparent is not None:
+        return np.where(samples == transparent, 0, 255).astype(np.uint8)
+    return None
+
+
+def _views_of(colour: npt.NDArray[np.floating]) -> list[Image]:
+    """(H, W, 3) in 0 to 255 as it is, and where it is flat with the range in use."""
+    tones = in_use(colour, 255)
+    return [each.shown(colour) for each in (Tones(0, 255), tones) if each]
+
+
+def _eight_bits(colour: Samples) -> Image:
+    return (colour >> 8).astype(np.uint8) if colour.dtype == np.uint16 else colour.astype(np.uint8)
+
+
+def _full(samples: Samples) -> int:
+    return int(np.iinfo(samples.dtype).max)
 
 
 def _from_rgb(pixels: Image, picture: Picture) -> Samples:
     """(N, 3) uint8 pixels in the picture's own samples without alpha, (N,) or (N, C)."""
     mode = picture.mode
+    if mode in ("L", "LA"):
+        grey = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2GRAY)[0]
+        stored = _in_depth(np.asarray(grey, np.uint8), picture)
+        return stored if mode == "L" else stored[:, None]
+    stored = _in_depth(pixels, picture)
     if mode == "P":
         assert picture.palette is not None
-        return _nearest(pixels, picture.palette, picture.encoding.options.get("transparency"))
-    colour: npt.NDArray[Any] = pixels
-    if mode in ("L", "LA"):
-        colour = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2GRAY)[0][:, None]
+        return _nearest(
+            stored.astype(np.uint8), picture.palette, picture.encoding.options.get("transparency")
+        )
     if mode == "CMYK":
-        colour = np.concatenate([255 - pixels, np.zeros_like(pixels[:, :1])], axis=1)
-    if picture.samples.dtype == np.uint16:
-        colour = colour.astype(np.uint16) * 257
-    return np.asarray(colour[:, 0] if mode == "L" else colour)
+        return np.concatenate([255 - stored, np.zeros_like(stored[:, :1])], axis=1)
+    return stored
+
+
+def _in_depth(colour: Image, picture: Picture) -> Samples:
+    """What is seen as `colour`, in the depth and the range of the picture's samples."""
+    dtype = picture.samples.dtype
+    if picture.tones:
+        return picture.tones.stored(colour, dtype)
+    return colour.astype(np.uint16) * 257 if dtype == np.uint16 else colour
 
 
 def _nearest(pixels: Image, palette: Image, transparent: int | None = None) -> Image:

@@ -15,7 +15,7 @@ from PIL import JpegImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
 from dartblur.images.metadata import metadata_of, orientation_of
-from dartblur.images.picture import Encoding, Image, Picture, Samples, to_rgb
+from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 PICTURE_SUFFIXES = frozenset(
@@ -30,6 +30,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "GIF", "HEIF")
 _MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 _SAME_TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
 MAX_MEGAPIXELS = 178.0
+_BITS, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0
 _KINDS = "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF, HEIC"
 # How each kind's files begin: its name, where, and with what.
 _STARTS = (
@@ -98,8 +99,8 @@ def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
         height, width = samples.shape[:2]
         encoding = _encoding(image, data, turned=orientation > 4)
         metadata = metadata_of(image, data, (height, width))
-    rgb = to_rgb(samples, mode, palette)
-    return Picture(rgb, samples, mode, encoding, metadata, palette)
+    rgb, tones = shown(samples, mode, palette, encoding)
+    return Picture(rgb, samples, mode, encoding, metadata, palette, tones)
 
 
 def _refuse_several(path: Path, image: Pillow.Image) -> None:
@@ -116,7 +117,7 @@ def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str
         return _deep_samples(path, data)
     if image.mode.startswith("I;16"):
         image.load()
-        return np.array(image).astype(np.uint16), "L", None
+        return _dark_is_low(np.array(image).astype(np.uint16), image), "L", None
     if image.format == "GIF" and image.mode in ("P", "L"):
         return _indexed_samples(image)
     mode = _MODES.get(image.mode, image.mode)
@@ -132,6 +133,14 @@ def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str
     if image.mode != mode:
         image = image.convert(mode)
     return np.array(image), mode, None
+
+
+def _dark_is_low(grey: npt.NDArray[np.uint16], image: Pillow.Image) -> npt.NDArray[np.uint16]:
+    """16-bit grey in which 0 is black; Pillow sees to it only up to 8 bits."""
+    if image.format != "TIFF" or image.tag_v2.get(_PHOTOMETRIC) != _MIN_IS_WHITE:  # type: ignore[attr-defined]
+        return grey
+    [bits] = image.tag_v2.get(_BITS, (16,))  # type: ignore[attr-defined]
+    return np.asarray((1 << bits) - 1 - grey, np.uint16)
 
 
 def _indexed_samples(image: Pillow.Image) -> tuple[Samples, str, Image]:
@@ -153,7 +162,7 @@ def _has_deep_colour(image: Pillow.Image, data: bytes) -> bool:
         depth, colour_type = struct.unpack("BB", data[24:26])
         return bool(depth == 16 and colour_type in (2, 4, 6))
     if image.format == "TIFF":
-        bits = image.tag_v2.get(258, (1,))  # type: ignore[attr-defined]
+        bits = image.tag_v2.get(_BITS, (1,))  # type: ignore[attr-defined]
         return len(bits) > 1 and max(bits) > 8
     return False
 

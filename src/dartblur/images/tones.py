@@ -1,0 +1,66 @@
+"""The range of values that a picture uses, where that is a small part of what it could."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Values = npt.NDArray[Any]
+
+# A picture that uses less of its scale than this is too dark, or too flat, to be seen as it is:
+# 14 bits and fewer in 16, 6 and fewer in 8.
+NARROW = 1 / 4
+# Specular lights, dead pixels and borders are left out at both ends, in percent of the values.
+_OUTLIERS = 1.0
+# A narrower range is mostly noise; it is not drawn out further than this.
+_LEAST = 15
+# So many pixels, evenly spread, tell the range.
+_LOOKED_AT = 2**18
+
+
+@dataclass(frozen=True)
+class Tones:
+    """The range that is shown as 0 to 255; values beyond it are shown as its ends."""
+
+    low: float
+    high: float
+
+    def shown(self, values: Values) -> Image:
+        """uint8 of values in the picture's own depth, of the same shape."""
+        scale = np.float32(255 / (self.high - self.low))
+        drawn_out = (values.astype(np.float32) - np.float32(self.low)) * scale
+        return np.asarray(np.clip(np.rint(drawn_out), 0, 255), np.uint8)
+
+    def stored(self, shown: Image, dtype: np.dtype[Any]) -> Values:
+        """The way back: values in the picture's own depth, within the range."""
+        scale = (self.high - self.low) / 255
+        return np.rint(self.low + shown.astype(np.float64) * scale).astype(dtype)
+
+
+def in_use(values: Values, full: float) -> Tones | None:
+    """The range that is in use, without outliers; None where it is an ordinary one.
+
+    values: (H, W, C) or (N, C), in 0 to `full`.
+    """
+    looked_at = _sparse(values)
+    if not looked_at.size:
+        return None
+    low, high = np.percentile(looked_at, [_OUTLIERS, 100 - _OUTLIERS])
+    if high <= low:
+        # Nearly all is one colour, and what is not may be what matters.
+        low, high = values.min(), values.max()
+    if high <= low or high - low >= NARROW * full:
+        return None
+    low = min(float(low), full - _LEAST)
+    return Tones(low, max(float(high), low + _LEAST))
+
+
+def _sparse(values: Values) -> Values:
+    pixels = values.size // values.shape[-1]
+    step = max(1, ceil(sqrt(pixels / _LOOKED_AT)))
+    return values[::step, ::step] if values.ndim == 3 else values[:: step * step]
