@@ -14,6 +14,7 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 
 from dartblur.images.picture import Metadata
+from dartblur.images.png import colour_chunks
 
 ORIENTATION = ExifTags.Base.Orientation.value
 _EXIF_IFD = ExifTags.IFD.Exif.value
@@ -46,7 +47,6 @@ _KEPT_BASE = frozenset(
         ExifTags.Base.XPSubject.value,
     }
 )
-_COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP")
 _IPTC_RESOURCE = 0x0404
 # A packet that embeds pictures: thumbnails, depth maps, the unblurred original of some phones.
 _PICTURE_IN_XMP = re.compile(rb"thumbnail|xmpGImg|GImage|GDepth|GContainer|base64|/9j/", re.I)
@@ -80,7 +80,7 @@ def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Meta
     dpi = image.info.get("dpi")
     return Metadata(
         icc=_kept_icc(icc) if isinstance(icc, bytes) else None,
-        colour_chunks=tuple(_png_chunks(data, _COLOUR_CHUNKS)),
+        colour_chunks=colour_chunks(data),
         dpi=_valid_dpi(dpi),
         exif=_kept_exif(image, size),
         xmp=_kept_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
@@ -171,17 +171,3 @@ def _valid_dpi(dpi: object) -> tuple[float, float] | None:
         return None
     x, y = float(dpi[0]), float(dpi[1])
     return (x, y) if np.isfinite([x, y]).all() and min(x, y) > 0 and max(x, y) < 65536 else None
-
-
-def _png_chunks(data: bytes, names: tuple[bytes, ...]) -> list[tuple[bytes, bytes]]:
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return []
-    found, at = [], 8
-    while at + 8 <= len(data):
-        length, name = struct.unpack(">I4s", data[at : at + 8])
-        if name == b"IDAT":
-            break
-        if name in names:
-            found.append((name, data[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return found

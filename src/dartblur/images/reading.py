@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
+from dartblur.images.damage import damage_of, mended
 from dartblur.images.metadata import metadata_of, orientation_of
 from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
 
@@ -30,6 +31,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "GIF", "HEIF")
 _MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}
 _SAME_TIFF_COMPRESSIONS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
 MAX_MEGAPIXELS = 178.0
+_TOLERATE = "--tolerant writes what there is of it"
 _BITS, _PHOTOMETRIC, _MIN_IS_WHITE = 258, 262, 0
 _KINDS = "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF, HEIC"
 # How each kind's files begin: its name, where, and with what.
@@ -48,10 +50,14 @@ _STARTS = (
 )
 
 
-def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+def read_picture(
+    path: Path, max_megapixels: float = MAX_MEGAPIXELS, *, tolerant: bool = False
+) -> Picture:
     """Reads a picture of any supported kind, upright.
 
     Of a JPEG that holds several pictures (MPO: a phone's depth or gain map) the first is read.
+
+    tolerant: a damaged file is decoded as far as it goes; `Picture.warnings` says what is wrong.
 
     Raises:
         PictureError: no picture, broken, larger than `max_megapixels` (millions of pixels), an
@@ -66,7 +72,7 @@ def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     if _looks_like_heif(data):
         _register_heif(path)
     try:
-        return _decode(path, data, max_megapixels)
+        return _decode(path, data, max_megapixels, tolerant=tolerant)
     except PictureError:
         raise
     except UnidentifiedImageError as error:
@@ -78,7 +84,10 @@ def read_picture(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
         raise PictureError(f"{path}: broken or cut off: {error}") from error
 
 
-def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
+def _decode(path: Path, data: bytes, max_megapixels: float, *, tolerant: bool) -> Picture:
+    original = data
+    if tolerant:
+        data = mended(data)
     try:
         image = Pillow.open(io.BytesIO(data), formats=[f for f in _FORMATS if f in Pillow.OPEN])
     except Pillow.DecompressionBombError as error:
@@ -90,7 +99,13 @@ def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
                 "megapixels; raise --max-megapixels if you trust it"
             )
         _refuse_several(path, image)
-        samples, mode, palette = _samples(path, image, data)
+        warnings = damage_of(image, original)
+        if warnings and not tolerant:
+            raise PictureError(f"{path}: broken or cut off: {warnings[0]}; {_TOLERATE}")
+        deep = _has_deep_colour(image, data)
+        if not deep:
+            warnings += _load(image, tolerant=tolerant)
+        samples, mode, palette = _deep_samples(path, data) if deep else _samples(path, image)
         # After loading: HEIF, AVIF and 8-bit TIFF are turned by their decoders, which then say so.
         # OpenCV's turns a 16-bit TIFF too, but Pillow is not told.
         turned = image.format == "TIFF" and samples.dtype == np.uint16 and samples.ndim == 3
@@ -100,7 +115,23 @@ def _decode(path: Path, data: bytes, max_megapixels: float) -> Picture:
         encoding = _encoding(image, data, turned=orientation > 4)
         metadata = metadata_of(image, data, (height, width))
     rgb, tones = shown(samples, mode, palette, encoding)
-    return Picture(rgb, samples, mode, encoding, metadata, palette, tones)
+    return Picture(rgb, samples, mode, encoding, metadata, palette, tones, tuple(warnings))
+
+
+def _load(image: Pillow.Image, *, tolerant: bool) -> list[str]:
+    """Decodes; where it is asked to be tolerant, returns why it had to stop.
+
+    What came before that stays in the image. Pillow's own switch for this is one for all threads.
+    """
+    try:
+        image.load()
+    except OSError as error:
+        if not tolerant:
+            raise
+        image.tile = []  # type: ignore[attr-defined]
+        image.load()
+        return [str(error)]
+    return []
 
 
 def _refuse_several(path: Path, image: Pillow.Image) -> None:
@@ -112,11 +143,8 @@ def _refuse_several(path: Path, image: Pillow.Image) -> None:
         )
 
 
-def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str, Image | None]:
-    if _has_deep_colour(image, data):
-        return _deep_samples(path, data)
+def _samples(path: Path, image: Pillow.Image) -> tuple[Samples, str, Image | None]:
     if image.mode.startswith("I;16"):
-        image.load()
         return _dark_is_low(np.array(image).astype(np.uint16), image), "L", None
     if image.format == "GIF" and image.mode in ("P", "L"):
         return _indexed_samples(image)
@@ -129,7 +157,6 @@ def _samples(path: Path, image: Pillow.Image, data: bytes) -> tuple[Samples, str
         raise PictureError(
             f"{path}: pictures of kind {image.mode!r} are not supported; save it as RGB first"
         )
-    image.load()
     if image.mode != mode:
         image = image.convert(mode)
     return np.array(image), mode, None
@@ -145,7 +172,6 @@ def _dark_is_low(grey: npt.NDArray[np.uint16], image: Pillow.Image) -> npt.NDArr
 
 def _indexed_samples(image: Pillow.Image) -> tuple[Samples, str, Image]:
     """A GIF's own indices: going through colours would choose its palette anew."""
-    image.load()
     if image.mode == "L":
         return np.array(image), "P", np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     colours = np.frombuffer(image.im.getpalette("RGB", "RGB"), np.uint8).reshape(-1, 3)

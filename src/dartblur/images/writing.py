@@ -16,6 +16,7 @@ from PIL import PngImagePlugin
 
 from dartblur.errors import PictureError
 from dartblur.images.picture import Metadata, Picture
+from dartblur.images.png import chunk
 
 # What a lossy source does not tell of its own quality is written at about what cameras use.
 LOSSY_QUALITY = 90
@@ -121,22 +122,13 @@ def _encode_deep(picture: Picture, *, keep_metadata: bool) -> bytes:
         raise ValueError("the encoder gave no reason")
     chunks = [_iccp(meta.icc)] if meta.icc else []
     info = _png_info(meta, keep_metadata=keep_metadata)
-    chunks += [_chunk(name, content) for name, content, *_ in info.chunks]
+    chunks += [chunk(name, content) for name, content, *_ in info.chunks]
     if keep_metadata and meta.exif:
-        chunks.append(_chunk(b"eXIf", meta.exif.removeprefix(b"Exif\0\0")))
+        chunks.append(chunk(b"eXIf", meta.exif.removeprefix(b"Exif\0\0")))
     data = encoded.tobytes()
     header = 8 + 25  # signature and IHDR
     return data[:header] + b"".join(chunks) + data[header:]
 
 
 def _iccp(profile: bytes) -> bytes:
-    return _chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(content))
-        + name
-        + content
-        + struct.pack(">I", zlib.crc32(name + content))
-    )
+    return chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
