@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags
 from PIL import Image as Pillow
 
+from dartblur.images.icc import rebuilt
 from dartblur.images.picture import Metadata
 from dartblur.images.png import colour_chunks
 
@@ -58,8 +59,6 @@ _PICTURE_IN_BYTES = re.compile(
     rb"|(?:[A-Za-z0-9+/]{60,}[\s=]*){3}",
     re.S,
 )
-_OTHER_PICTURE = re.compile(_SIGNATURES, re.S)
-_JPEG_START = re.compile(rb"\xff\xd8\xff[\xc0-\xfe]")
 # Longer binary values are previews or a maker's own; a text is kept whatever its length.
 _LARGEST_VALUE = 4096
 
@@ -79,7 +78,7 @@ def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Meta
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     dpi = image.info.get("dpi")
     return Metadata(
-        icc=_kept_icc(icc) if isinstance(icc, bytes) else None,
+        icc=rebuilt(icc) if isinstance(icc, bytes) else None,
         colour_chunks=colour_chunks(data),
         dpi=_valid_dpi(dpi),
         exif=_kept_exif(image, size),
@@ -115,21 +114,6 @@ def _kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
 
 def _may_stay(tag: int, value: object) -> bool:
     return tag != _MAKER_NOTE and not (isinstance(value, bytes) and len(value) > _LARGEST_VALUE)
-
-
-def _kept_icc(profile: bytes) -> bytes | None:
-    """The profile as long as it says that it is; None where it is none, or holds a picture."""
-    length = int.from_bytes(profile[:4], "big")
-    if length < 128 or length > len(profile) or profile[36:40] != b"acsp":
-        return None
-    profile = profile[:length]
-    # Its tables are large and may hold any three bytes by chance: a JPEG must also go on as one.
-    for start in _JPEG_START.finditer(profile):
-        at = start.start() + 4
-        after = at + int.from_bytes(profile[at : at + 2], "big")
-        if profile[after : after + 1] == b"\xff":
-            return None
-    return None if _OTHER_PICTURE.search(profile) else profile
 
 
 def _kept_xmp(packet: bytes | None) -> bytes | None:

@@ -72,6 +72,14 @@ def mended(data: bytes) -> bytes:
     return SIGNATURE + b"".join(chunk(name, content) for name, content in kept)
 
 
+def samples_alone(data: bytes) -> bytes:
+    """Only what a decoder needs for the samples: some stumble over additions of no use to them."""
+    needed = (*_CRITICAL, b"tRNS", b"IDAT", b"IEND")
+    return SIGNATURE + b"".join(
+        chunk(each.name, each.content) for each in chunks_of(data) if each.name in needed
+    )
+
+
 def samples_missing(whole: list[Chunk]) -> bool:
     """True where the deflated samples end early, are damaged, or fail their checksum."""
     if not whole or len(whole[0].content) != _HEADER_LENGTH:

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
+from dartblur.images import png
 from dartblur.images.damage import damage_of, mended
 from dartblur.images.metadata import metadata_of, orientation_of
 from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
@@ -194,6 +195,8 @@ def _has_deep_colour(image: Pillow.Image, data: bytes) -> bool:
 
 
 def _deep_samples(path: Path, data: bytes) -> tuple[Samples, str, None]:
+    if data.startswith(png.SIGNATURE):
+        data = png.samples_alone(data)
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
         raise PictureError(
