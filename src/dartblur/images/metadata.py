@@ -7,66 +7,32 @@ notes, XMP, Photoshop's resources, a second picture in the file. None of them is
 from __future__ import annotations
 
 import re
-import struct
 
 import numpy as np
-from PIL import ExifTags
 from PIL import Image as Pillow
 
+from dartblur.images.exif import kept_exif
 from dartblur.images.icc import rebuilt
 from dartblur.images.picture import Metadata
 from dartblur.images.png import colour_chunks
+from dartblur.images.words import are_words, has_only_words
 
-ORIENTATION = ExifTags.Base.Orientation.value
-_EXIF_IFD = ExifTags.IFD.Exif.value
-_GPS_IFD = ExifTags.IFD.GPSInfo.value
-# Private data, which often holds a preview.
-_MAKER_NOTE = ExifTags.Base.MakerNote.value
-# What people and cameras say. The rest of the first directory says how a file lays out its samples,
-# points to further pictures, or is private data that may be one.
-_KEPT_BASE = frozenset(
-    {
-        ExifTags.Base.DocumentName.value,
-        ExifTags.Base.ImageDescription.value,
-        ExifTags.Base.Make.value,
-        ExifTags.Base.Model.value,
-        ExifTags.Base.XResolution.value,
-        ExifTags.Base.YResolution.value,
-        ExifTags.Base.ResolutionUnit.value,
-        ExifTags.Base.PageName.value,
-        ExifTags.Base.Software.value,
-        ExifTags.Base.DateTime.value,
-        ExifTags.Base.Artist.value,
-        ExifTags.Base.HostComputer.value,
-        ExifTags.Base.Copyright.value,
-        ExifTags.Base.Rating.value,
-        ExifTags.Base.RatingPercent.value,
-        ExifTags.Base.XPTitle.value,
-        ExifTags.Base.XPComment.value,
-        ExifTags.Base.XPAuthor.value,
-        ExifTags.Base.XPKeywords.value,
-        ExifTags.Base.XPSubject.value,
-    }
-)
 _IPTC_RESOURCE = 0x0404
+# IPTC's datasets of words: of record 1 the characters' name, of record 2 what an agency tells.
+_CHARACTERS = (1, 90)
+_CAPTIONS = frozenset(
+    {0, 5, 10, 12, 15, 20, 25, 26, 27, 40, 45, 55, 60, 62, 63, 65, 70, 80, 85, 90, 92, 95}
+    | {100, 101, 103, 105, 110, 115, 116, 118, 120, 122, 130, 131, 135}
+)
 # A packet that embeds pictures: thumbnails, depth maps, the unblurred original of some phones.
 _PICTURE_IN_XMP = re.compile(rb"thumbnail|xmpGImg|GImage|GDepth|GContainer|base64|/9j/", re.I)
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[1-8]')
-_SIGNATURES = rb"\x89PNG\r\n|RIFF....WEBP|GIF8[79]a"
 # Raw, or spelled in base64 or hex: both begin in a known way, and run on without spaces.
 _PICTURE_IN_BYTES = re.compile(
-    rb"\xff\xd8\xff|" + _SIGNATURES + rb"|/9j/|iVBORw0K|UklGR|(?i:ffd8ff|89504e47)"
-    rb"|(?:[A-Za-z0-9+/]{60,}[\s=]*){3}",
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a"
+    rb"|/9j/|iVBORw0K|UklGR|(?i:ffd8ff|89504e47)|(?:[A-Za-z0-9+/]{60,}[\s=]*){3}",
     re.S,
 )
-# Longer binary values are previews or a maker's own; a text is kept whatever its length.
-_LARGEST_VALUE = 4096
-
-
-def orientation_of(image: Pillow.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 where there is none or it is nonsense."""
-    value = image.getexif().get(ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Metadata:
@@ -81,52 +47,53 @@ def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Meta
         icc=rebuilt(icc) if isinstance(icc, bytes) else None,
         colour_chunks=colour_chunks(data),
         dpi=_valid_dpi(dpi),
-        exif=_kept_exif(image, size),
+        exif=_without_pictures(kept_exif(image, size)),
         xmp=_kept_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
         iptc=_kept_iptc(image),
-        comment=_without_pictures(_as_bytes(image.info.get("comment"))),
+        comment=_kept_comment(image.info.get("comment")),
         texts=tuple(_kept_texts(image)),
     )
 
 
-def _kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
-    source = image.getexif()
-    kept = Pillow.Exif()
-    for tag, value in source.items():
-        if tag in _KEPT_BASE:
-            kept[tag] = value
-    for pointer in (_EXIF_IFD, _GPS_IFD):
-        directory = {t: v for t, v in source.get_ifd(pointer).items() if _may_stay(t, v)}
-        if pointer == _EXIF_IFD and directory:
-            directory[ExifTags.Base.ExifImageHeight.value] = size[0]
-            directory[ExifTags.Base.ExifImageWidth.value] = size[1]
-        if directory:
-            kept.get_ifd(pointer).update(directory)
-    if not len(kept) and not kept.get_ifd(_EXIF_IFD) and not kept.get_ifd(_GPS_IFD):
-        return None
-    try:
-        packet = kept.tobytes()
-    except (TypeError, ValueError, struct.error, OverflowError, AttributeError):
-        # A camera's malformed entry: metadata is a courtesy, never worth failing the picture.
-        return None
-    return _without_pictures(packet)
-
-
-def _may_stay(tag: int, value: object) -> bool:
-    return tag != _MAKER_NOTE and not (isinstance(value, bytes) and len(value) > _LARGEST_VALUE)
-
-
 def _kept_xmp(packet: bytes | None) -> bytes | None:
     if not packet or _PICTURE_IN_XMP.search(packet) or _PICTURE_IN_BYTES.search(packet):
+        return None
+    if not has_only_words(packet.decode("utf-8", "replace")):
         return None
     return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
 
 
 def _kept_iptc(image: Pillow.Image) -> bytes | None:
     resources = image.info.get("photoshop")
-    if not isinstance(resources, dict):
+    records = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else None
+    if not isinstance(records, bytes):
         return None
-    return _without_pictures(_as_bytes(resources.get(_IPTC_RESOURCE)))
+    kept, at = b"", 0
+    while records[at : at + 1] == b"\x1c" and at + 5 <= len(records):
+        record, dataset = records[at + 1], records[at + 2]
+        # A longer one, with its length's length here, is no text.
+        end = at + 5 + int.from_bytes(records[at + 3 : at + 5], "big")
+        content = records[at + 5 : end]
+        if (record, dataset) == _CHARACTERS:
+            kept += records[at:end] if len(content) <= 8 else b""
+        elif record == 2 and dataset in _CAPTIONS and _is_caption(dataset, content):
+            kept += records[at:end]
+        at = end
+    return _without_pictures(kept)
+
+
+def _is_caption(dataset: int, content: bytes) -> bool:
+    if dataset == 0:  # the version, a number
+        return len(content) == 2
+    return are_words(content.decode("utf-8", "replace"))
+
+
+def _kept_comment(comment: object) -> bytes | None:
+    packet = comment.encode("utf-8", "replace") if isinstance(comment, str) else comment
+    if not isinstance(packet, bytes):
+        return None
+    words = packet.rstrip(b"\0")
+    return _without_pictures(words) if are_words(words.decode("utf-8", "replace")) else None
 
 
 def _kept_texts(image: Pillow.Image) -> list[tuple[str, str]]:
@@ -135,19 +102,13 @@ def _kept_texts(image: Pillow.Image) -> list[tuple[str, str]]:
         (key, str(value))
         for key, value in texts.items()
         if not key.startswith(("Raw profile", "XML:"))
-        and len(str(value)) < 65536
+        and are_words(str(value))
         and _without_pictures(f"{key} {value}".encode("latin-1", "replace"))
     ]
 
 
 def _without_pictures(packet: bytes | None) -> bytes | None:
     return packet if packet and not _PICTURE_IN_BYTES.search(packet) else None
-
-
-def _as_bytes(value: object) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace")
-    return value if isinstance(value, bytes) else None
 
 
 def _valid_dpi(dpi: object) -> tuple[float, float] | None:

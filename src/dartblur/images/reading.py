@@ -16,7 +16,8 @@ from PIL import JpegImagePlugin, UnidentifiedImageError
 from dartblur.errors import PictureError
 from dartblur.images import png
 from dartblur.images.damage import damage_of, mended
-from dartblur.images.metadata import metadata_of, orientation_of
+from dartblur.images.exif import orientation_of
+from dartblur.images.metadata import metadata_of
 from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})

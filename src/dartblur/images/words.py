@@ -1,0 +1,36 @@
+"""Telling words from pictures that are spelled out: in bytes, base64, hex or a list of numbers."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 4000
+"""More characters than this are no description."""
+# Shorter texts hold no picture, however they are spelled.
+_SHORT = 160
+# Base64 and hex run on without spaces; no word does, in a script that has spaces.
+_RUN = re.compile(r"[!-~]{60}")
+_LETTERS_AT_LEAST = 0.5
+_MIXED_AT_MOST = 0.2
+_MIXED = re.compile(r"[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d")
+
+
+def are_words(text: str) -> bool:
+    """True for what people write; False where the text is too long, binary or an encoding."""
+    if len(text) > LONGEST or not all(c.isprintable() or c in "\t\r\n" for c in text):
+        return False
+    if _RUN.search(text):
+        return False
+    if len(text) <= _SHORT:
+        return True
+    words = text.split()
+    letters = sum(c.isalpha() for c in text)
+    mixed = sum(_MIXED.search(word) is not None for word in words)
+    return letters >= _LETTERS_AT_LEAST * sum(
+        len(word) for word in words
+    ) and mixed <= _MIXED_AT_MOST * len(words)
+
+
+def has_only_words(markup: str) -> bool:
+    """The same for each text and each attribute in XML."""
+    return all(are_words(part) for part in re.findall(rf'[^<>"]{{{_SHORT + 1},}}', markup))
