@@ -49,13 +49,19 @@ class Pipeline:
             raise ValueError(f"image must have shape (H, W, 3), not {np.shape(image)}")
         if image.dtype != np.uint8:
             raise ValueError(f"image must be uint8 in 0..255, not {image.dtype}")
-        [faces] = self.detector([image])
-        return grown(faces, self.margin, *image.shape[:2])
+        return grown(self._found(image), self.margin, *image.shape[:2])
 
     def faces_of(self, picture: Picture) -> Faces:
         """The boxes to hide in a picture, in whichever of its views they are seen."""
-        found = [self.faces(view) for view in picture.views]
-        return found[0] if len(found) == 1 else unite(Faces.concatenate(found), SAME_FACE)
+        first, *others = (self._found(view) for view in picture.views)
+        # United before they grow, lest neighbours become one.
+        for more in others:
+            first = unite(first, more, SAME_FACE)
+        return grown(first, self.margin, *picture.size)
+
+    def _found(self, image: Image) -> Faces:
+        [faces] = self.detector([image])
+        return faces
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:

@@ -233,8 +233,12 @@ def test_the_pipeline_searches_every_view_and_tells_each_face_once(tmp_path: Pat
 
 
 def test_united_boxes_cover_all_that_was_found() -> None:
-    boxes = np.array([[10, 10, 30, 30], [12, 8, 32, 30], [60, 60, 80, 80]])
-    united = unite(Faces(boxes, np.array([0.5, 0.9, 0.7])), 0.4)
-    assert united.boxes.tolist() == [[10, 8, 32, 30], [60, 60, 80, 80]]
-    assert united.scores.tolist() == pytest.approx([0.9, 0.7])
-    assert len(unite(Faces.empty(), 0.4)) == 0
+    first = Faces(np.array([[10, 10, 30, 30], [14, 10, 34, 30]]), np.array([0.5, 0.4]))
+    second = Faces(np.array([[9, 8, 30, 30], [60, 60, 80, 80]]), np.array([0.9, 0.7]))
+    united = unite(first, second, 0.4)
+    # Two neighbours of one look stay two.
+    assert united.boxes.tolist() == [[9, 8, 30, 30], [60, 60, 80, 80], [14, 10, 34, 30]]
+    assert united.scores.tolist() == pytest.approx([0.9, 0.7, 0.4])
+    assert unite(first, Faces.empty(), 0.4) == first
+    assert unite(Faces.empty(), second, 0.4) == second
+    assert len(unite(Faces.empty(), Faces.empty(), 0.4)) == 0

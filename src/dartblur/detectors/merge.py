@@ -40,18 +40,19 @@ def suppress(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatAr
     return boxes[kept], scores[kept]
 
 
-def unite(faces: Faces, overlap: float) -> Faces:
-    """One box per face that holds all of its boxes, best score first: nothing found is given up.
+def unite(faces: Faces, others: Faces, overlap: float) -> Faces:
+    """What was found in either of two looks, best score first: one box that holds both, per face.
 
-    overlap: intersection over union above which two boxes are one face.
+    Neighbours in one look stay two. overlap: intersection over union above which a box of each is
+    one face.
     """
-    kept = box.nms(faces.boxes, faces.scores, overlap)
-    if not len(kept):
-        return faces
-    shared = box.iou(faces.boxes[kept], faces.boxes)
-    group = shared.argmax(axis=0)
-    group[kept] = np.arange(len(kept))
-    around = faces.boxes[kept]
-    np.minimum.at(around[:, :2], group, faces.boxes[:, :2])
-    np.maximum.at(around[:, 2:], group, faces.boxes[:, 2:])
-    return faces[kept].with_boxes(around)
+    boxes, scores = faces.boxes.copy(), faces.scores.copy()
+    shared = box.iou(others.boxes, boxes)
+    known = shared.max(axis=1, initial=0) > overlap
+    if known.any():
+        of = shared[known].argmax(axis=1)
+        np.minimum.at(boxes[:, :2], of, others.boxes[known, :2])
+        np.maximum.at(boxes[:, 2:], of, others.boxes[known, 2:])
+        np.maximum.at(scores, of, others.scores[known])
+    both = Faces.concatenate([Faces(boxes, scores, faces.ignore), others[~known]])
+    return both[np.argsort(-both.scores, kind="stable")]

@@ -17,6 +17,10 @@ Image = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
+# Values that lie no further apart than this draw nothing.
+_ONE_COLOUR = 16
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How a picture was stored, as far as it is to be stored so again.
@@ -79,7 +83,8 @@ class Picture:
         """Every way in which people may see the picture, each (H, W, 3) uint8; `rgb` is the first.
 
         One, mostly. With the range that is not in use where there is such; over white and over
-        black where it is not opaque.
+        black where it is not opaque. Where alpha alone draws, it draws in black on white and in
+        white on black: in another colour it is the same picture, or its negative.
         """
         views = [self.rgb]
         if self.tones:
@@ -87,9 +92,10 @@ class Picture:
         alpha = alpha_of(self.samples, self.mode, self.encoding)
         if alpha is not None and not (alpha == _full(alpha)).all():
             share = (alpha[..., None] / _full(alpha)).astype(np.float32)
-            paint = self.rgb * share
+            flat = np.ptp(self.rgb, axis=(0, 1)).max() <= _ONE_COLOUR
             for ground in (255, 0):
-                views += _views_of(paint + ground * (1 - share))
+                paint = np.full_like(self.rgb, 255 - ground) if flat else self.rgb
+                views += _views_of(paint * share + ground * (1 - share))
         return tuple(views)
 
     def hidden(self, rgb: Image, faces: Faces) -> Picture:
