@@ -20,7 +20,7 @@ _OUTLIERS = 1.0
 # A narrower range is mostly noise; it is not drawn out further than this.
 _LEAST = 15
 # So many pixels, evenly spread, tell the range.
-_LOOKED_AT = 2**18
+_LOOKED_AT = 2**16
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def in_use(values: Values, full: float) -> Tones | None:
     looked_at = _sparse(values)
     if not looked_at.size:
         return None
-    low, high = np.percentile(looked_at, [_OUTLIERS, 100 - _OUTLIERS])
+    ranks = [int(share / 100 * (looked_at.size - 1)) for share in (_OUTLIERS, 100 - _OUTLIERS)]
+    low, high = np.partition(looked_at, ranks, axis=None)[ranks].tolist()
     if high <= low:
         # Nearly all is one colour, and what is not may be what matters.
         low, high = values.min(), values.max()
