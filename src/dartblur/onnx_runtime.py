@@ -33,15 +33,15 @@ PROVIDERS: Mapping[str, str] = MappingProxyType(
 _AUTOMATIC = ("cuda", "cpu")
 _INSTALL = MappingProxyType(
     {
-        "cuda": "install 'dartblur[gpu]' in place of onnxruntime",
-        "openvino": "install 'dartblur[openvino]' in place of onnxruntime",
+        "cuda": "pip uninstall onnxruntime, then pip install --force-reinstall 'dartblur[gpu]'",
         "coreml": "it needs macOS",
         "directml": "it needs Windows and onnxruntime-directml in place of onnxruntime",
     }
 )
 _log = logging.getLogger(__name__)
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+Inputs = Mapping[str, npt.NDArray[Any]]
+Maps = Mapping[str, npt.NDArray[np.float32]]
 
 
 def devices() -> list[str]:
@@ -84,7 +84,7 @@ class Network:
     )
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
-    def __call__(self, inputs: Arrays) -> Mapping[str, npt.NDArray[np.float32]]:
+    def __call__(self, inputs: Inputs) -> Maps:
         """The network's outputs by name.
 
         inputs: by name, in the shapes and types that the file declares.
