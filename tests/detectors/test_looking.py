@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dartblur.detectors.looking import Look, Looking, Scale
-from dartblur.detectors.network import Network
+from dartblur.onnx_runtime import Inputs, Network
 
 Array = np.ndarray
+STUB = Path("stub.onnx")
 
 
 @dataclass(frozen=True)
 class Bright(Network):
     """Finds the bounding box of what is brighter than 200, with the score 0.5."""
 
-    def __call__(self, images: Array) -> dict[str, Array]:
-        return {"bright": (images[..., 0] > 200).astype(np.float32)}
+    def __call__(self, inputs: Inputs) -> dict[str, Array]:
+        return {"bright": (inputs["image"][..., 0] > 200).astype(np.float32)}
 
 
 def decode(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
@@ -45,7 +47,7 @@ def test_boxes_come_back_in_pixels_of_the_picture(
     size: tuple[int, int], zoom: float, mirrored: bool
 ) -> None:
     box = (150, 200, 190, 260)
-    look = Look(Bright("stub"), decode, zoom, mirrored=mirrored)
+    look = Look(Bright(STUB), decode, zoom, mirrored=mirrored)
     found, scores = look(picture(*size, box), 0.1)
     # Tiles that see a part of it give a box of that part.
     assert np.abs(found - np.array(box)).max(axis=1).min() <= 4
@@ -53,13 +55,13 @@ def test_boxes_come_back_in_pixels_of_the_picture(
 
 
 def test_what_several_looks_find_is_one_face() -> None:
-    looks = tuple(Look(Bright("stub"), decode, zoom) for zoom in (0.5, 1, 2))
+    looks = tuple(Look(Bright(STUB), decode, zoom) for zoom in (0.5, 1, 2))
     [faces] = Looking(looks, 0.3)([picture(320, 320, (100, 60, 164, 124))])
     np.testing.assert_allclose(faces.boxes, [[100, 60, 164, 124]], atol=2)
 
 
 def test_a_face_under_the_threshold_is_left_out() -> None:
-    looks = (Look(Bright("stub"), decode, 1),)
+    looks = (Look(Bright(STUB), decode, 1),)
     image = picture(320, 320, (100, 60, 164, 124))
     assert [len(Looking(looks, t)([image])[0]) for t in (0.4, 0.5, 0.6)] == [1, 1, 0]
 
@@ -68,7 +70,7 @@ def test_boxes_are_cut_at_the_picture() -> None:
     def wide(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
         return np.array([[-50, -50, 20, 20], [-90, 5, -10, 9]], np.float32), np.ones(2, np.float32)
 
-    [faces] = Looking((Look(Bright("stub"), wide, 1),), 0.3)([picture(64, 64, (0, 0, 1, 1))])
+    [faces] = Looking((Look(Bright(STUB), wide, 1),), 0.3)([picture(64, 64, (0, 0, 1, 1))])
     np.testing.assert_array_equal(faces.boxes, [[0, 0, 20, 20]])
 
 
@@ -86,7 +88,7 @@ def test_a_scale_by_hand() -> None:
 
 
 def test_a_small_face_needs_a_better_score() -> None:
-    look = Look(Bright("stub"), decode, 1)
+    look = Look(Bright(STUB), decode, 1)
     large, small = picture(320, 320, (50, 50, 146, 146)), picture(320, 320, (50, 50, 70, 74))
     plain = picture(320, 320, (50, 50, 98, 98))
     images = [large, plain, small]
@@ -98,6 +100,6 @@ def test_a_small_face_needs_a_better_score() -> None:
 
 
 def test_the_largest_view_tells_what_is_small() -> None:
-    looks = tuple(Look(Bright("stub"), decode, zoom) for zoom in (1, 2))
+    looks = tuple(Look(Bright(STUB), decode, zoom) for zoom in (1, 2))
     [faces] = Looking(looks, 0.1, size_gain=1)([picture(320, 320, (50, 50, 74, 74))])
     assert faces.scores[0] == pytest.approx(0.5, abs=0.03)

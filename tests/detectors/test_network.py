@@ -1,16 +1,12 @@
-"""The embedded networks: their files, and how they are loaded."""
+"""The embedded networks: their files."""
 
 import hashlib
-import pickle
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
-from dartblur.detectors import network
-from dartblur.detectors.network import Network, providers
+from dartblur.detectors.network import shipped
 
 WEIGHTS = resources.files("dartblur.detectors") / "weights"
 IMAGES = np.zeros((2, 32, 64, 3), np.uint8)
@@ -34,49 +30,15 @@ def test_every_file_has_its_sum_and_every_sum_its_file() -> None:
     ],
 )
 def test_outputs_have_their_shapes(name: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    maps = Network(name)(IMAGES)
+    maps = shipped(name)({"image": IMAGES})
     assert {key: maps[key].shape for key in shapes} == shapes
 
 
 @pytest.mark.parametrize("name", ["centerface", "retinaface"])
 def test_a_batch_is_its_pictures(name: str) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
-    net = Network(name)
-    both = net(images)
+    net = shipped(name)
+    both = net({"image": images})
     for i in range(2):
-        for key, value in net(images[i : i + 1]).items():
+        for key, value in net({"image": images[i : i + 1]}).items():
             np.testing.assert_allclose(both[key][i], value[0], atol=1e-4)
-
-
-def test_it_is_loaded_once_and_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads: list[str] = []
-    load = network._load
-
-    def counted(name: str, threads: int) -> ort.InferenceSession:
-        loads.append(name)
-        return load(name, threads)
-
-    monkeypatch.setattr(network, "_load", counted)
-    net = Network("retinaface")
-    assert loads == []
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: net(IMAGES), range(4)))
-    assert loads == ["retinaface"]
-
-
-def test_it_travels_to_other_processes_without_its_session() -> None:
-    net = Network("retinaface", 2)
-    net(IMAGES)
-    assert len(pickle.dumps(net)) < 1000
-    assert pickle.loads(pickle.dumps(net)) == net
-
-
-def test_it_runs_on_what_is_there_with_the_processor_last() -> None:
-    assert providers()[-1] == "CPUExecutionProvider"
-    assert set(providers()) <= set(ort.get_available_providers())
-
-
-def test_an_accelerator_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(ort, "get_available_providers", lambda: offered)
-    assert providers() == ["CUDAExecutionProvider", "CPUExecutionProvider"]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
@@ -20,6 +19,7 @@ from dartblur.anonymizers.windows import Windows, extract
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray
+from dartblur.onnx_runtime import DEFAULT_DEVICE, Maps, Network
 
 WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
 IMAGE_SIZE = "image_size"
@@ -38,7 +38,8 @@ class Dartblur:
     """Adds the generator's change to the Gaussian blur, inside the boxes only.
 
     weights: an ONNX file made by `dartblur export`: a generator of face windows or of full frames.
-    threads: of the network, 0 for as many as there are cores.
+    threads: of the network, 0 for as many as there are cores. device: that it runs on, see
+    `onnx_runtime`.
 
     Raises:
         ConfigError: the weights cannot be loaded, or are no generator's.
@@ -47,15 +48,16 @@ class Dartblur:
     weights: Path = WEIGHTS
     threads: int = 1
     blur: Gaussian = field(default_factory=Gaussian)
+    device: str = DEFAULT_DEVICE
 
     def __post_init__(self) -> None:
-        _painter(self.weights, self.threads)
+        _painter(self.weights, self.threads, self.device)
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
         blurred = self.blur(image, faces)
-        painter, seamless = _painter(self.weights, self.threads)
+        painter, seamless = _painter(self.weights, self.threads, self.device)
         if seamless:
             close_seams(blurred, boxes)
         painted = painter(blurred, boxes)
@@ -90,16 +92,14 @@ def _has_colour(pixels: Image) -> bool:
     return bool((np.ptp(pixels, axis=2) > _GREY).any())
 
 
-def _paint_windows(session: ort.InferenceSession, blurred: Image, boxes: IntArray) -> Image:
-    windows = extract(blurred, boxes, int(session.get_inputs()[0].shape[2]))
+def _paint_windows(network: Network, blurred: Image, boxes: IntArray) -> Image:
+    windows = extract(blurred, boxes, _window_size(network))
     if len(windows.boxes) == 0:
         return blurred
-    return add_changes(blurred, windows, _changes(session, windows))
+    return add_changes(blurred, windows, _changes(network, windows))
 
 
-def _paint_frames(
-    session: ort.InferenceSession, image_size: int, blurred: Image, boxes: IntArray
-) -> Image:
+def _paint_frames(network: Network, image_size: int, blurred: Image, boxes: IntArray) -> Image:
     out = blurred.copy()
     for frame in frames.extract(blurred, boxes, image_size):
         seen = frame.pixels.astype(np.float32)
@@ -107,12 +107,12 @@ def _paint_frames(
             "blurred": np.ascontiguousarray(seen.transpose(2, 0, 1)[None]),
             "mask": frame.mask[None, None].astype(np.float32),
         }
-        painted = np.asarray(session.run(None, inputs)[0][0], np.float32)
+        painted = _only(network(inputs))[0]
         frames.add_change(out, blurred, frame, painted.transpose(1, 2, 0) - seen)
     return out
 
 
-def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
+def _changes(network: Network, windows: Windows) -> FloatArray:
     # By size: a batch of small faces alone costs less.
     order = np.argsort(windows.log_size, kind="stable")
     parts = []
@@ -122,18 +122,28 @@ def _changes(session: ort.InferenceSession, windows: Windows) -> FloatArray:
             "windows": windows.pixels[batch].astype(np.float32),
             "log_size": windows.log_size[batch],
         }
-        parts.append(np.asarray(session.run(None, inputs)[0], np.float32))
+        parts.append(_only(network(inputs)))
     return np.concatenate(parts)[np.argsort(order)]
 
 
+def _only(maps: Maps) -> FloatArray:
+    [output] = maps.values()
+    return output
+
+
+def _window_size(network: Network) -> int:
+    size = network.inputs["windows"][2]
+    assert isinstance(size, int)
+    return size
+
+
 @functools.lru_cache(maxsize=4)
-def _painter(weights: Path, threads: int) -> tuple[_Painter, bool]:
+def _painter(weights: Path, threads: int, device: str) -> tuple[_Painter, bool]:
     """Paints by the kind of generator that the file holds, and whether on a seamless blur."""
-    session = _session(weights, threads)
-    told = session.get_modelmeta().custom_metadata_map
-    inputs = {i.name for i in session.get_inputs()}
+    network = Network(weights, threads, device)
+    told, inputs = network.metadata, set(network.inputs)
     if inputs == {"windows", "log_size"}:
-        return functools.partial(_paint_windows, session), SEAMLESS in told
+        return functools.partial(_paint_windows, network), SEAMLESS in told
     if inputs != {"blurred", "mask"}:
         raise ConfigError(
             f"{weights}: not a generator of this package (its inputs are "
@@ -145,16 +155,4 @@ def _painter(weights: Path, threads: int) -> tuple[_Painter, bool]:
             f"{weights}: does not tell the {IMAGE_SIZE} of its training ({size!r}); "
             "export it again with dartblur export"
         )
-    return functools.partial(_paint_frames, session, int(size)), SEAMLESS in told
-
-
-def _session(weights: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    if not weights.is_file():
-        raise ConfigError(f"{weights}: no such weights; give the ONNX file of a trained generator")
-    try:
-        return ort.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ConfigError(f"{weights}: not a generator that can be run ({error})") from error
+    return functools.partial(_paint_frames, network, int(size)), SEAMLESS in told

@@ -20,11 +20,11 @@ from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOpt
 from dartblur.batch.progress import Bar, printable, progress_bar
 from dartblur.batch.side_by_side import side_by_side
 from dartblur.coco import PictureBoxes, read_coco, write_coco
-from dartblur.detectors import providers
 from dartblur.errors import BoxesError, InputError, PictureError, UsageError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path, remove_parts
 from dartblur.images import PICTURE_SUFFIXES, read_picture
+from dartblur.onnx_runtime import providers
 from dartblur.pipeline import Pipeline, make_pipeline
 from dartblur.video import VIDEO_SUFFIXES, is_video
 from dartblur.video.source import PIPE, is_live

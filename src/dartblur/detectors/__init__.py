@@ -2,7 +2,7 @@
 
 `make_detector(name, threshold=None, threads=1)` is the door: it returns a `Detector`, which carries
 its threshold (a face below it is not returned), loads its weights when first called and may be
-shared by threads. `providers()` tells what it runs on.
+shared by threads.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from types import MappingProxyType
 from dartblur.detectors import centerface, retinaface
 from dartblur.detectors.base import Detector
 from dartblur.detectors.looking import Look, Looking, Scale
-from dartblur.detectors.network import Network, providers
+from dartblur.detectors.network import shipped
 from dartblur.errors import UsageError
+from dartblur.onnx_runtime import DEFAULT_DEVICE, providers
 
-__all__ = ["DEFAULT", "DETECTORS", "FAST", "FILM", "Detector", "make_detector", "providers"]
+__all__ = ["DEFAULT", "DETECTORS", "FAST", "FILM", "Detector", "make_detector"]
 
 DEFAULT, FAST, FILM = "thorough", "fast", "film"
 
-Maker = Callable[[float | None, int], Detector]
+Maker = Callable[[float | None, int, str], Detector]
 
 # On one scale: at equal common scores, boxes of either network lie on faces equally often.
 CENTERFACE_SCALE = Scale(1.3, 1.04)
@@ -28,8 +29,8 @@ CENTERFACE_SCALE = Scale(1.3, 1.04)
 THOROUGH_SIZE, FAST_SIZE = 16_000_000, 4_000_000
 
 
-def _thorough(threshold: float | None, threads: int) -> Looking:
-    center, retina = Network("centerface", threads), Network("retinaface", threads)
+def _thorough(threshold: float | None, threads: int, device: str) -> Looking:
+    center, retina = shipped("centerface", threads, device), shipped("retinaface", threads, device)
     common = CENTERFACE_SCALE
     looks = (
         Look(center, centerface.decode, 1, scale=common),
@@ -41,16 +42,16 @@ def _thorough(threshold: float | None, threads: int) -> Looking:
     return Looking(looks, 0.3 if threshold is None else threshold, size_gain=0.3)
 
 
-def _fast(threshold: float | None, threads: int) -> Looking:
+def _fast(threshold: float | None, threads: int, device: str) -> Looking:
     looks = (
-        Look(Network("centerface", threads), centerface.decode, 1, own_size=FAST_SIZE),
-        Look(Network("retinaface", threads), retinaface.decode, 0.5),
+        Look(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE),
+        Look(shipped("retinaface", threads, device), retinaface.decode, 0.5),
     )
     return Looking(looks, 0.2 if threshold is None else threshold)
 
 
-def _film(threshold: float | None, threads: int) -> Looking:
-    network = Network("retinaface", threads)
+def _film(threshold: float | None, threads: int, device: str) -> Looking:
+    network = shipped("retinaface", threads, device)
     looks = (
         Look(network, retinaface.decode, 1, own_size=FAST_SIZE),
         # The tiles of the first look cut faces that fill the frame.
@@ -59,13 +60,13 @@ def _film(threshold: float | None, threads: int) -> Looking:
     return Looking(looks, 0.2 if threshold is None else threshold)
 
 
-def _centerface(threshold: float | None, threads: int) -> Looking:
-    look = Look(Network("centerface", threads), centerface.decode, 1, own_size=FAST_SIZE)
+def _centerface(threshold: float | None, threads: int, device: str) -> Looking:
+    look = Look(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE)
     return Looking((look,), 0.2 if threshold is None else threshold)
 
 
-def _retinaface(threshold: float | None, threads: int) -> Looking:
-    look = Look(Network("retinaface", threads), retinaface.decode, 1, own_size=FAST_SIZE)
+def _retinaface(threshold: float | None, threads: int, device: str) -> Looking:
+    look = Look(shipped("retinaface", threads, device), retinaface.decode, 1, own_size=FAST_SIZE)
     return Looking((look,), 0.3 if threshold is None else threshold)
 
 
@@ -81,15 +82,18 @@ DETECTORS: Mapping[str, Maker] = MappingProxyType(
 
 
 def make_detector(
-    name: str = DEFAULT, threshold: float | None = None, threads: int = 1
+    name: str = DEFAULT,
+    threshold: float | None = None,
+    threads: int = 1,
+    device: str = DEFAULT_DEVICE,
 ) -> Detector:
     """The detector of that name.
 
     threshold: the least score of a face, in [0, 1]; None: the detector's own measured default.
-    threads: CPU cores that one call uses.
+    threads: CPU cores that one call uses. device: that its networks run on, see `onnx_runtime`.
 
     Raises:
-        UsageError: no such detector, or a threshold or number of threads out of range.
+        UsageError: no such detector or device, or a threshold or number of threads out of range.
     """
     if name not in DETECTORS:
         raise UsageError(f"no detector is called {name!r}: choose one of {', '.join(DETECTORS)}")
@@ -97,4 +101,5 @@ def make_detector(
         raise UsageError(f"the detector's threshold must lie in [0, 1], not {threshold}")
     if threads < 1:
         raise UsageError(f"a detector needs at least 1 thread, not {threads}")
-    return DETECTORS[name](threshold, threads)
+    providers(device)  # a device that is not to be had is told before any picture is read
+    return DETECTORS[name](threshold, threads, device)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.detectors.network import Maps
 from dartblur.faces import FloatArray
+from dartblur.onnx_runtime import Maps
 
 STRIDE = 4
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from dartblur import boxes as box
 from dartblur.detectors.base import Image
 from dartblur.detectors.merge import Scores, merge, suppress
-from dartblur.detectors.network import Maps, Network
 from dartblur.detectors.views import ZOOM_1_AREA, scale_for, scaled, tiles
 from dartblur.faces import Faces, FloatArray
+from dartblur.onnx_runtime import Maps, Network
 
 Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]
 # Boxes of one face in one look; looser than the final merging, so as not to lose neighbours.
@@ -74,7 +74,7 @@ class Look:
     def _in_view(self, pixels: Image, floor: float) -> tuple[FloatArray, Scores]:
         boxes, scores = [], []
         for tile in tiles(pixels):
-            maps = self.network(np.ascontiguousarray(tile.pixels)[None])
+            maps = self.network({"image": np.ascontiguousarray(tile.pixels)[None]})
             found, score = self.decode(maps, 0, self.scale.back(floor))
             found += np.array([tile.left, tile.top] * 2, np.float32)
             centre = (found[:, :2] + found[:, 2:]) / 2

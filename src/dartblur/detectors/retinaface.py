@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.detectors.network import Maps
 from dartblur.faces import FloatArray
+from dartblur.onnx_runtime import Maps
 
 PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2

@@ -26,11 +26,11 @@ from av.container import InputContainer
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers.base import Anonymizer
-from dartblur.detectors import providers
 from dartblur.detectors.base import Detector
 from dartblur.errors import BoxesError, DartblurError, VideoError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path
+from dartblur.onnx_runtime import providers
 from dartblur.pipeline import DEFAULT_MARGIN
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video import source as reading
