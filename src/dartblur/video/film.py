@@ -97,7 +97,7 @@ def anonymize_video(
             lines = stack.enter_context(atomic_path(task.boxes_out))
             boxes = stack.enter_context(lines.open("w", encoding="utf-8"))
         form = FORMATS.get(target.suffix.lower(), "mp4")
-        container = stack.enter_context(reading.opened(task.source))
+        container = stack.enter_context(reading.opened(task.source, tolerant=task.options.tolerant))
         report = _hide_film(task, container, part, form, boxes, progress)
         if before_naming is not None:
             before_naming()

@@ -24,6 +24,7 @@ _DEMUXERS = (
     *("mpegvideo", "m4v", "h264", "hevc", "obu", "ivf", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
 )
 _READ_SAFELY = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": "file"}
+_STRICT = {"err_detect": "crccheck+explode"}
 # Subtitles that are letters; the others are pictures.
 _LETTERS = frozenset(
     {"subrip", "srt", "text", "ass", "ssa", "mov_text", "webvtt", "ttml", "eia_608"}
@@ -47,14 +48,16 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def opened(source: str) -> Iterator[InputContainer]:
+def opened(source: str, *, tolerant: bool = False) -> Iterator[InputContainer]:
     """The container of a file, of a device such as /dev/video0, or of standard input (`-`).
+
+    tolerant: a file is read past what is broken in it, as the other two always are.
 
     Raises:
         VideoError: it cannot be opened.
     """
     try:
-        container = _open(source)
+        container = _open(source, tolerant=tolerant)
     except av.ArgumentError as error:
         raise VideoError(
             f"{source}: cannot be opened as a film: what is in it is of no kind that is read here"
@@ -70,12 +73,13 @@ def opened(source: str) -> Iterator[InputContainer]:
         container.close()
 
 
-def _open(source: str) -> InputContainer:
+def _open(source: str, *, tolerant: bool) -> InputContainer:
     if source == PIPE:
         return av.open(sys.stdin.buffer, "r", options=_READ_SAFELY, metadata_errors="replace")
     if is_device(source):
         return av.open(source, "r", format="video4linux2,v4l2", metadata_errors="replace")
-    return av.open(file_url(Path(source)), "r", options=_READ_SAFELY, metadata_errors="replace")
+    options = _READ_SAFELY if tolerant or is_live(source) else {**_READ_SAFELY, **_STRICT}
+    return av.open(file_url(Path(source)), "r", options=options, metadata_errors="replace")
 
 
 def file_url(path: Path) -> str:
@@ -87,7 +91,7 @@ def prepare_decoder(picture: VideoStream, *, strict: bool) -> None:
     """Lets a decoder use all cores, and, if strict, tell of broken places, not paint over them."""
     picture.codec_context.thread_type = "AUTO"
     if strict:
-        picture.codec_context.options = {"err_detect": "explode"}
+        picture.codec_context.options = _STRICT
 
 
 def is_device(source: str) -> bool:

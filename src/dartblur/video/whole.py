@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -10,6 +11,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from dartblur.errors import VideoError
+from dartblur.video import ebml
 from dartblur.video.source import Streams, clock, seconds_of, total_seconds
 
 # The others give times in the order of the file only, or guess them.
@@ -49,6 +51,7 @@ class Wholeness:
         self._expected = self._frames = 0
         self._fields = False
         self._damage: list[str] = []
+        self._skeleton = "matroska" in kinds
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,6 +126,8 @@ class Wholeness:
             for stream in (self._streams.picture, *self._streams.copied):
                 self._check_index(stream)
         self._check_length()
+        if self._skeleton:
+            self._check_skeleton()
 
     def _overdue(self, now: int | None) -> None:
         """Packets whose frame should have come before `now`, or before the end, but did not."""
@@ -135,6 +140,12 @@ class Wholeness:
         for pts in late:
             if not last < pts < last + duration * _FIELD:
                 self.damage(float(pts * self._base), "a frame is lost")
+
+    def _check_skeleton(self) -> None:
+        try:
+            ebml.check(Path(self._source))
+        except ebml.BrokenError as error:
+            self._note(f"broken: {error}")
 
     def _check_index(self, stream: Stream) -> None:
         promised = sum(1 for entry in stream.index_entries if entry.size)
