@@ -38,7 +38,7 @@ from dartblur.video.boxes_file import GivenBoxes, write_frame, write_head
 from dartblur.video.encoders import encoder_for, pixel_format_for
 from dartblur.video.options import FORMATS, VideoOptions, VideoReport
 from dartblur.video.overlap import Ahead
-from dartblur.video.planes import Turn, converted, display_matrix, hide, turn_of
+from dartblur.video.planes import Turn, converted, display_matrix, hide, in_samples, turn_of
 from dartblur.video.reader import Found, Reader
 from dartblur.video.sink import Sink
 from dartblur.video.verify import verify
@@ -417,7 +417,7 @@ class _SecondDecoder:
         while not self._frames:
             packet = self.packets.popleft() if self.packets else None
             freed += packet.size if packet is not None else 0
-            self._frames.extend(self._context.decode(packet))
+            self._frames.extend(in_samples(f) for f in self._context.decode(packet))
             if packet is None and not self._frames:
                 raise VideoError(
                     f"{source}: decodes otherwise the second time; is it being edited?"

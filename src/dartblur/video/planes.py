@@ -161,6 +161,11 @@ def converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
     return new
 
 
+def in_samples(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame itself, or, where its pixels are numbers of a palette, in RGB."""
+    return frame.reformat(format="rgb24") if frame.format.has_palette else frame
+
+
 def luma_sketch(frame: av.VideoFrame) -> npt.NDArray[np.float32]:
     """A coarse look at a frame's first plane, (18, 32) in 0..1: enough to see a cut of scene."""
     plane, bits = plane_arrays(frame)[0], frame.format.components[0].bits

@@ -18,7 +18,7 @@ from dartblur.faces import Faces
 from dartblur.video import source as reading
 from dartblur.video.cuts import CutFinder
 from dartblur.video.options import VideoOptions
-from dartblur.video.planes import Turn, display_matrix, turn_of, upright_picture
+from dartblur.video.planes import Turn, display_matrix, in_samples, turn_of, upright_picture
 from dartblur.video.whole import Wholeness
 
 
@@ -121,6 +121,7 @@ class Reader:
         if frame.rotation != self._rotation:
             self._rotation = frame.rotation
             self._turn = turn_of(display_matrix(frame))
+        frame = in_samples(frame)
         found, scale = self._search(frame)
         self._number += 1
         kept = frame if self._hold else None
