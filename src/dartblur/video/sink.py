@@ -28,6 +28,8 @@ _KEPT_TAGS = ("language", "title")
 # Characters; a picture that shows a face takes more.
 _LONGEST_TAG = 255
 _WITHOUT_PTS = ("avi",)
+# Samples to leave out, and where WebVTT's words stand.
+_SIDE_DATA = frozenset({"skip_samples", "webvtt_identifier", "webvtt_settings"})
 # These number their streams by chance unless told not to.
 _BY_CHANCE = ("matroska", "webm", "ogg")
 _HDR_OPTIONS = {
@@ -106,6 +108,7 @@ class Sink:
         if output is None:
             return
         self.written.packets[output.index] += 1
+        packet = _bare(packet)
         packet.stream = output
         self.container.mux(packet)
 
@@ -200,6 +203,20 @@ class Sink:
             for k, v in tags.items()
             if (keep or k.lower() in _KEPT_TAGS) and len(v) <= _LONGEST_TAG
         }
+
+
+def _bare(packet: av.Packet[Any]) -> av.Packet[Any]:
+    """The packet without what lies beside its data, but for what playing it takes."""
+    beside = list(packet.iter_sidedata())
+    if all(data.data_type in _SIDE_DATA for data in beside):
+        return packet
+    bare: av.Packet[Any] = av.Packet(bytes(packet))
+    bare.pts, bare.dts, bare.duration = packet.pts, packet.dts, packet.duration
+    bare.time_base, bare.is_keyframe = packet.time_base, packet.is_keyframe
+    for data in beside:
+        if data.data_type in _SIDE_DATA:
+            bare.set_sidedata(data)
+    return bare
 
 
 def _container_options(form: str, options: VideoOptions) -> dict[str, str]:
