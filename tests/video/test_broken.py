@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -162,30 +161,54 @@ def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
 
 
 KILLED = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from tests.video.films import hide
-for _ in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        while True:
-            hide(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(child, flush=True)
-    os.waitpid(child, 0)
+from dartblur.video import film
+from dartblur.video.sink import Sink
+
+def child(wanted):
+    left = wanted
+    def moment(name):
+        nonlocal left
+        if left == 0:
+            print(os.getpid(), name, flush=True)
+            while True:
+                signal.pause()
+        left -= 1
+    def around(owner, name, label):
+        inner = getattr(owner, name)
+        def told(*args, **kwargs):
+            moment("before " + label)
+            result = inner(*args, **kwargs)
+            moment("after " + label)
+            return result
+        setattr(owner, name, told)
+    around(Sink, "write", "a frame")
+    around(Sink, "finish", "the end")
+    around(film, "verify", "the check")
+    around(Path, "replace", "the name")
+    hide(Path(sys.argv[1]), Path(sys.argv[2]))
+    print(0, "done", flush=True)
+    os._exit(0)
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        child(int(line))
+    os.waitpid(pid, 0)
+    print("dead", flush=True)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to start 20 processes fast")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to start 40 processes fast")
 def test_killed_at_any_moment_no_part_of_a_film_has_its_name(tmp_path: Path) -> None:
+    """The child says how far it is, and waits there to be killed: no clock decides."""
     film = make_film(tmp_path / "film.mp4", noisy(10), sound=True)
     target = tmp_path / "out" / "film.mp4"
     target.parent.mkdir()
     whole = len(pictures(film))
-    started = time.monotonic()
-    hide(film, target)
-    long = time.monotonic() - started
-    target.unlink()
-    dice, finished, parts = random.Random(7), 0, 0
+    moments: list[str] = []
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(film), str(target)],
         stdin=subprocess.PIPE,
@@ -195,23 +218,21 @@ def test_killed_at_any_moment_no_part_of_a_film_has_its_name(tmp_path: Path) -> 
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        for _ in range(20):
-            process.stdin.write("\n")
+        while "done" not in moments:
+            process.stdin.write(f"{len(moments)}\n")
             process.stdin.flush()
-            child = int(process.stdout.readline())
-            time.sleep(dice.uniform(0, 2 * long))
-            os.kill(child, signal.SIGKILL)
-            while (Path("/proc") / str(child)).exists():
-                time.sleep(0.001)
+            child, moment = process.stdout.readline().rstrip().split(" ", 1)
+            if moment != "done":
+                os.kill(int(child), signal.SIGKILL)
+            assert process.stdout.readline() == "dead\n"
+            moments.append(moment)
+            assert target.exists() == (moment in ("after the name", "done"))
             if target.exists():
-                finished += 1
                 assert len(pictures(target)) == whole
                 target.unlink()
             for part in target.parent.iterdir():
                 assert part.suffix == ".part"
                 part.unlink()
-                parts += 1
         process.stdin.close()
-    # The kills fell while a film was under way as well as after one had got its name.
-    assert parts > 0
-    assert finished > 0
+    assert moments.count("before a frame") == whole
+    assert {"after the end", "before the check", "before the name"} < set(moments)

@@ -58,12 +58,19 @@ class GivenBoxes:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.size: tuple[int, int] | None = None
+        self._tracks: set[int] = set()
+        self._unnumbered = 0
         try:
             self._lines = enumerate(path.open(encoding="utf-8"), 1)
         except OSError as error:
             raise BoxesError(f"{path}: cannot be read: {error.strerror}") from error
         self._rows = self._read()
         self._next = next(self._rows, None)
+
+    @property
+    def count(self) -> int:
+        """Faces read so far: the tracks, and of boxes without one as many as a frame has."""
+        return len(self._tracks) + self._unnumbered
 
     def of_frame(self, number: int) -> Faces:
         """The boxes of one frame; to be asked for in order.
@@ -119,9 +126,12 @@ class GivenBoxes:
     def _faces(self, number: int, row: dict[str, Any]) -> Faces:
         try:
             rows = [(b[:4], b[4] if len(b) > 4 else 1.0) for b in row.get("boxes", [])]
+            tracks = [int(b[5]) if len(b) > 5 else 0 for b in row.get("boxes", [])]
+            self._tracks.update(track for track in tracks if track)
+            self._unnumbered = max(self._unnumbered, tracks.count(0))
             boxes = np.array([b for b, _ in rows], np.float32)
             return Faces(boxes, np.array([s for _, s in rows], np.float32))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BoxesError(
                 f"{self._path}, line {number}: boxes must be lists of x1, y1, x2, y2 ({error})"
             ) from error

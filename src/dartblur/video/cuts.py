@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-from dartblur.video.planes import luma_sketch
+from dartblur.video.planes import Sketch, luma_sketch
 
 CHANGED = 0.12
 """Mean change of luma, of 1, that a cut exceeds."""
@@ -22,14 +21,14 @@ class CutFinder:
     """
 
     def __init__(self) -> None:
-        self._before: npt.NDArray[np.float32] | None = None
+        self._before: Sketch | None = None
         self._usual = 0.0
 
     def __call__(self, frame: av.VideoFrame) -> bool:
         """True where the scene changes before this frame."""
         return self.step(luma_sketch(frame))
 
-    def step(self, sketch: npt.NDArray[np.float32]) -> bool:
+    def step(self, sketch: Sketch) -> bool:
         """The same, from a coarse picture of the luma in 0..1."""
         before, self._before = self._before, sketch
         if before is None:
@@ -41,6 +40,6 @@ class CutFinder:
         return cut
 
 
-def _unlike(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
+def _unlike(one: Sketch, other: Sketch) -> float:
     bins = [np.histogram(s, 16, (0, 1))[0] / s.size for s in (one, other)]
     return float(np.abs(bins[0] - bins[1]).sum() / 2)

@@ -30,9 +30,12 @@ class Encoder:
 
 _VPX = MappingProxyType({"b": "0", "deadline": "good", "row-mt": "1"})
 _QUIET_X265 = MappingProxyType({"x265-params": "log-level=error"})
+# Its vector code for the tree of macroblocks reads memory that nobody wrote: without this one film
+# becomes now these bytes, now others.
+_SAME_X264 = MappingProxyType({"x264-params": "cpu-independent=1"})
 ENCODERS: Mapping[str, Encoder] = MappingProxyType(
     {
-        "h264": Encoder("libx264", quality=18, preset=("preset", "veryfast")),
+        "h264": Encoder("libx264", quality=18, options=_SAME_X264, preset=("preset", "veryfast")),
         "hevc": Encoder("libx265", options=_QUIET_X265, preset=("preset", "fast")),
         "av1": Encoder("libsvtav1", quality=25, preset=("preset", "9")),
         "vp9": Encoder("libvpx-vp9", quality=24, options=_VPX, preset=("cpu-used", "5")),
@@ -52,7 +55,7 @@ ENCODERS: Mapping[str, Encoder] = MappingProxyType(
     }
 )
 """By the name of the codec, as FFmpeg gives it."""
-_BY_CONTAINER = MappingProxyType({"webm": "vp9", "asf": "wmv2", "vob": "mpeg2video"})
+_BY_CONTAINER = MappingProxyType({"webm": "vp9", "asf": "wmv2", "vob": "mpeg2video", "ogg": "vp8"})
 _ALIASES = MappingProxyType({"h265": "hevc", "avc": "h264", "x264": "h264", "x265": "hevc"})
 
 

@@ -38,10 +38,11 @@ from dartblur.video.boxes_file import GivenBoxes, write_frame, write_head
 from dartblur.video.encoders import encoder_for, pixel_format_for
 from dartblur.video.options import FORMATS, VideoOptions, VideoReport
 from dartblur.video.overlap import Ahead
-from dartblur.video.planes import Turn, converted, display_matrix, hide, turn_of
+from dartblur.video.planes import Turn, converted, display_matrix, hide, in_samples, turn_of
 from dartblur.video.reader import Found, Reader
 from dartblur.video.sink import Sink
 from dartblur.video.verify import verify
+from dartblur.video.whole import Wholeness
 
 HELD_BYTES = 300_000_000
 """What may wait. Where decoded frames would be more, packets wait, and are decoded again; where
@@ -96,7 +97,7 @@ def anonymize_video(
             lines = stack.enter_context(atomic_path(task.boxes_out))
             boxes = stack.enter_context(lines.open("w", encoding="utf-8"))
         form = FORMATS.get(target.suffix.lower(), "mp4")
-        container = stack.enter_context(reading.opened(task.source))
+        container = stack.enter_context(reading.opened(task.source, tolerant=task.options.tolerant))
         report = _hide_film(task, container, part, form, boxes, progress)
         if before_naming is not None:
             before_naming()
@@ -149,7 +150,13 @@ class _Work:
         )
         self._picture = self._streams.picture
         self._base = self._picture.time_base or Fraction(1, 90_000)
-        reading.prepare_decoder(self._picture, strict=not reading.is_live(task.source))
+        self._live = reading.is_live(task.source)
+        self._whole = (
+            None
+            if self._live
+            else Wholeness(container, self._streams, task.source, tolerant=options.tolerant)
+        )
+        reading.prepare_decoder(self._picture, strict=not (self._live or options.tolerant))
         self._tracker = (
             None if task.detector is None else Tracker(options.lookaround, options.bridge)
         )
@@ -186,9 +193,10 @@ class _Work:
             self._streams,
             pool,
             hold=hold,
+            whole=self._whole,
         )
         ahead = self._stack.enter_context(Ahead(reader, 8 + 4 * self._options.workers))
-        if reading.is_live(self._task.source):
+        if self._live:
             self._stack.enter_context(_interrupt_means(ahead.finish))
         for item in ahead:
             self._take(item)
@@ -204,21 +212,23 @@ class _Work:
 
     def report(self) -> VideoReport:
         """What was done."""
-        counts = self._counts
+        counts, damage = self._counts, self._whole.notes if self._whole else ()
         return VideoReport(
             frames=counts.frames,
             looked=counts.looked,
-            faces=counts.faces,
-            tracks=self._tracker.count if self._tracker else 0,
+            faces=(self._tracker.count if self._tracker else 0)
+            + (self._given.count if self._given else 0),
+            covers=counts.covers,
             seconds=float((counts.end - (counts.begin or 0)) * self._base),
             size=self._shape.upright,
             encoder=self._encoder.name,
             dropped=self._streams.dropped,
-            notes=self._notes,
+            notes=(*damage, *self._notes),
         )
 
     def _may_hold_frames(self) -> bool:
-        if reading.is_live(self._task.source) or self._tracker is None:
+        # Damage may be painted over in another way when it is decoded a second time.
+        if self._live or self._options.tolerant or self._tracker is None:
             return True
         picture, rate = self._picture, self._picture.guessed_rate or Fraction(25)
         seconds = Fraction(max(self._options.lookaround, self._options.bridge))
@@ -378,13 +388,13 @@ class _Shape:
 class _Counts:
     frames: int = 0
     looked: int = 0
-    faces: int = 0
+    covers: int = 0
     begin: int | None = None
     end: int = 0
 
-    def add(self, item: Found, faces: int) -> None:
+    def add(self, item: Found, covers: int) -> None:
         self.frames += 1
-        self.faces += faces
+        self.covers += covers
         self.begin = item.pts if self.begin is None else self.begin
         self.end = item.pts + item.duration
 
@@ -407,7 +417,7 @@ class _SecondDecoder:
         while not self._frames:
             packet = self.packets.popleft() if self.packets else None
             freed += packet.size if packet is not None else 0
-            self._frames.extend(self._context.decode(packet))
+            self._frames.extend(in_samples(f) for f in self._context.decode(packet))
             if packet is None and not self._frames:
                 raise VideoError(
                     f"{source}: decodes otherwise the second time; is it being edited?"

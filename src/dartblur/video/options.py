@@ -47,7 +47,8 @@ class VideoOptions:
     last sighting. bridge: the longest gap, in seconds, between two sightings that is hidden too.
     keep_metadata: keeps tags and data tracks: with them go place and camera. workers: detections
     side by side. look_area: pixels to which a larger frame is shrunk before the detector sees it.
-    limit: seconds of film to do, for a live source or a trial.
+    limit: seconds of film to do, for a live source or a trial. tolerant: a damaged film is written
+    as far as it can be decoded, with a warning in the report's notes, rather than refused.
 
     Raises:
         UsageError: a value out of range.
@@ -64,6 +65,7 @@ class VideoOptions:
     workers: int = 1
     look_area: int | None = None
     limit: float | None = None
+    tolerant: bool = False
 
     def __post_init__(self) -> None:
         if self.every < AUTO:
@@ -85,15 +87,17 @@ class VideoOptions:
 class VideoReport:
     """What was done to one film.
 
-    looked: frames that the detector saw. faces: covers, summed over all frames. seconds: of film.
-    size: height, width of the upright picture. dropped: streams that are not in the output, and
-    why. notes: what else differs from the source.
+    looked: frames that the detector saw. faces: that were followed, one however many frames it is
+    in; where one was lost from sight for longer than `bridge`, it counts anew. covers: summed over
+    all frames, those of given boxes included. seconds: of film. size: height, width of the upright
+    picture. dropped: streams that are not in the output, and why. notes: what else differs from the
+    source, damage that was tolerated among it.
     """
 
     frames: int
     looked: int
     faces: int
-    tracks: int
+    covers: int
     seconds: float
     size: tuple[int, int]
     encoder: str

@@ -25,6 +25,7 @@ from dartblur.boxes import IntArray
 from dartblur.faces import Faces
 
 Plane = npt.NDArray[Any]
+Sketch = npt.NDArray[np.float32]
 
 BT709, UNSPECIFIED, BT601 = 1, 2, 5
 LIMITED, FULL = 1, 2
@@ -161,13 +162,22 @@ def converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
     return new
 
 
-def luma_sketch(frame: av.VideoFrame) -> npt.NDArray[np.float32]:
-    """A coarse look at a frame's first plane, (18, 32) in 0..1: enough to see a cut of scene."""
-    plane, bits = plane_arrays(frame)[0], frame.format.components[0].bits
+def in_samples(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame itself, or, where its pixels are numbers of a palette, in RGB."""
+    return frame.reformat(format="rgb24") if frame.format.has_palette else frame
+
+
+def luma_sketch(frame: av.VideoFrame) -> Sketch:
+    """A coarse look at a frame's first plane: enough to see a cut of scene."""
+    return sketch_of(plane_arrays(frame)[0], 2 ** frame.format.components[0].bits - 1)
+
+
+def sketch_of(plane: Plane, most: int) -> Sketch:
+    """A coarse look at samples in 0..most, (H, W): (18, 32) in 0..1."""
     step = max(1, min(plane.shape) // 144)
     sample = np.ascontiguousarray(plane[::step, ::step]).astype(np.float32)
     sketch = cv2.resize(sample, (32, 18), interpolation=cv2.INTER_AREA)
-    return np.asarray(sketch / (2**bits - 1), np.float32)
+    return np.asarray(sketch / most, np.float32)
 
 
 def hide(frame: av.VideoFrame, faces: Faces, turn: Turn, anonymizer: Anonymizer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ import av
 from av.container import InputContainer
 
 from dartblur.detectors.base import Detector
-from dartblur.errors import VideoError
 from dartblur.faces import Faces
 from dartblur.video import source as reading
 from dartblur.video.cuts import CutFinder
 from dartblur.video.options import VideoOptions
-from dartblur.video.planes import Turn, display_matrix, turn_of, upright_picture
+from dartblur.video.planes import Turn, display_matrix, in_samples, turn_of, upright_picture
+from dartblur.video.whole import Wholeness
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Reader:
     """Runs ahead: packets and frames in the order of the file.
 
     hold: frames come decoded; otherwise each packet of the picture comes before its frames do.
-    A file that is broken anywhere is refused; a live source is taken as it comes.
+    whole: is told of all that is read; None takes the source as it comes.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class Reader:
         pool: ThreadPoolExecutor,
         *,
         hold: bool,
+        whole: Wholeness | None,
     ) -> None:
-        self._source, self._detector, self._options = source, detector, options
+        self._detector, self._options, self._whole = detector, options, whole
         self._container, self._streams = container, streams
         self._pool, self._hold = pool, hold
         self._free = Semaphore(options.workers + 2)
@@ -70,19 +72,19 @@ class Reader:
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         self._turn = Turn()
         self._rotation: int | None = None
-        self._live = reading.is_live(source)
+        # The order of the file is all that such a container tells of time.
+        self._without_pts = container.format.name == "avi"
+        self._dts: deque[int] = deque()
         # Cameras count from when the machine started.
         self._from_zero = reading.is_device(source)
         self._origin: int | None = None
 
     def __iter__(self) -> Iterator[av.Packet[Any] | Found]:
-        picture = self._streams.picture
-        check = None if self._live else reading.LengthCheck(self._container, self._source)
+        picture, whole = self._streams.picture, self._whole
         limit, begin = self._options.limit, None
-        copied = (stream for stream in self._streams.copied if stream.type != "attachment")
-        for packet in self._container.demux(picture, *copied):
-            if check is not None:
-                check.see(packet)
+        for packet in self._container.demux(picture, *self._streams.copied):
+            if whole is not None:
+                whole.packet(packet)
             # The empty packets that end each stream know their stream, but not its number.
             if packet.stream.index != picture.index:
                 if packet.size:
@@ -95,42 +97,48 @@ class Reader:
                 if limit is not None and float((frame.pts - begin) * self._base) >= limit:
                     return
                 yield frame
-        if check is not None:
-            check.finish()
+        if whole is not None:
+            whole.finish()
 
     def _decoded(self, packet: av.Packet[Any]) -> list[Found]:
-        where = reading.seconds_of(packet.pts if packet.pts is not None else packet.dts, self._base)
+        if self._without_pts and packet.size and packet.dts is not None:
+            self._dts.append(packet.dts)
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
-            if self._live:
-                return []
-            raise VideoError(
-                f"{self._source}: broken at {reading.clock(where)} ({error.strerror}); mend "
-                "it first, or cut that place out; nothing was written for it"
-            ) from error
+            if self._whole is not None:
+                at = packet.pts if packet.pts is not None else packet.dts
+                self._whole.damage(reading.seconds_of(at, self._base), error.strerror or "")
+            return []
         return [self._look(frame) for frame in frames]
 
     def _look(self, frame: av.VideoFrame) -> Found:
-        if frame.is_corrupt and not self._live:
-            where = reading.clock(reading.seconds_of(frame.pts, self._base))
-            raise VideoError(f"{self._source}: a broken frame at {where}; mend the film first")
+        if self._whole is not None:
+            self._whole.frame(frame)
         duration = frame.duration or self._usual_duration()
-        pts = frame.pts if frame.pts is not None else (self._last or 0) + duration
+        pts = self._shown_at(frame, duration)
+        # A frame whose side data was looked at is in a circle of references, and stays for long.
+        if frame.rotation != self._rotation:
+            self._rotation = frame.rotation
+            self._turn = turn_of(display_matrix(frame))
+        frame = in_samples(frame)
+        found, scale = self._search(frame)
+        self._number += 1
+        kept = frame if self._hold else None
+        return Found(pts, duration, self._cuts(frame), found, scale, kept)
+
+    def _shown_at(self, frame: av.VideoFrame, duration: int) -> int:
+        """When a frame is shown; later than the one before it in any case."""
+        pts = self._dts.popleft() if self._dts else frame.pts
+        if pts is None:
+            pts = (self._last or 0) + duration
         if self._from_zero:
             self._origin = pts if self._origin is None else self._origin
             pts -= self._origin
         if self._last is not None:
             pts = max(pts, self._last + 1)
         self._last = pts
-        # A frame whose side data was looked at is in a circle of references, and stays for long.
-        if frame.rotation != self._rotation:
-            self._rotation = frame.rotation
-            self._turn = turn_of(display_matrix(frame))
-        found, scale = self._search(frame)
-        self._number += 1
-        kept = frame if self._hold else None
-        return Found(pts, duration, self._cuts(frame), found, scale, kept)
+        return pts
 
     def _search(self, frame: av.VideoFrame) -> tuple[Future[list[Faces]] | None, float]:
         options, detector = self._options, self._detector

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,13 +17,21 @@ from av.video.stream import VideoStream
 
 from dartblur.errors import UsageError
 from dartblur.video.encoders import Encoder
+from dartblur.video.headers import setup_only
 from dartblur.video.options import VideoOptions
 from dartblur.video.planes import FULL, display_matrix, side_data
-from dartblur.video.source import Streams
+from dartblur.video.source import Streams, file_url
 
 _QP_TO_LAMBDA = 118
 _INTERLACED = (1 << 18) | (1 << 29)
 _KEPT_TAGS = ("language", "title")
+# Characters; a picture that shows a face takes more.
+_LONGEST_TAG = 255
+_WITHOUT_PTS = ("avi",)
+# Samples to leave out, and where WebVTT's words stand.
+_SIDE_DATA = frozenset({"skip_samples", "webvtt_identifier", "webvtt_settings"})
+# These number their streams by chance unless told not to.
+_BY_CHANCE = ("matroska", "webm", "ogg")
 _HDR_OPTIONS = {
     "libx264": ("x264-params", "mastering-display", "cll"),
     "libx265": ("x265-params", "master-display", "max-cll"),
@@ -55,9 +64,9 @@ class Sink:
         options: VideoOptions,
         frame: av.VideoFrame,
     ) -> None:
-        self._encoder, self._options = encoder, options
+        self._encoder, self._options, self._form = encoder, options, form
         self.container: OutputContainer = av.open(
-            str(part), "w", format=form, options=_container_options(form, options)
+            file_url(part), "w", format=form, options=_container_options(form, options)
         )
         self._outputs: dict[int, Stream] = {}
         self._last = 0
@@ -69,9 +78,11 @@ class Sink:
                 self._outputs[stream.index] = self._add_copy(stream)
         self.written = Written({s.index: 0 for s in self.container.streams})
         self.written.time_base = self._base
-        self.container.set_chapters(container.chapters())
+        self.container.set_chapters(
+            [{**c, "metadata": self._tags(c["metadata"])} for c in container.chapters()]
+        )
         if options.keep_metadata:
-            self.container.metadata.update(container.metadata)
+            self.container.metadata.update(self._tags(container.metadata))
         self.container.start_encoding()
 
     def write(self, frame: av.VideoFrame, pts: int, duration: int) -> None:
@@ -97,6 +108,7 @@ class Sink:
         if output is None:
             return
         self.written.packets[output.index] += 1
+        packet = _bare(packet)
         packet.stream = output
         self.container.mux(packet)
 
@@ -159,6 +171,9 @@ class Sink:
             settings[name] = self._options.preset or default
         elif self._options.preset is not None:
             settings["preset"] = self._options.preset
+        if self._form in _WITHOUT_PTS:
+            # Frames could not be told to be shown in another order than they lie in.
+            settings["bf"] = "0"
         if self._encoder.name in _HDR_OPTIONS:
             name, display, light = _HDR_OPTIONS[self._encoder.name]
             hdr = _hdr(frame, display, light)
@@ -168,25 +183,49 @@ class Sink:
         return settings
 
     def _add_copy(self, source: Stream) -> Stream:
-        if source.type == "attachment":
-            font: Any = source
-            return self.container.add_attachment(font.name or "font", font.mimetype, font.data)
         stream = self.container.add_stream_from_template(source)
+        context = source.codec_context
+        if context is not None and context.extradata:
+            stream.codec_context.extradata = setup_only(
+                context.codec.canonical_name, context.extradata
+            )
         self._describe(stream, source)
         return stream
 
     def _describe(self, stream: Stream, source: Stream) -> None:
         stream.disposition = source.disposition
-        tags = source.metadata
-        if not self._options.keep_metadata:
-            tags = {k: v for k, v in tags.items() if k.lower() in _KEPT_TAGS}
-        stream.metadata.update(tags)
+        stream.metadata.update(self._tags(source.metadata))
+
+    def _tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        keep = self._options.keep_metadata
+        return {
+            k: v
+            for k, v in tags.items()
+            if (keep or k.lower() in _KEPT_TAGS) and len(v) <= _LONGEST_TAG
+        }
+
+
+def _bare(packet: av.Packet[Any]) -> av.Packet[Any]:
+    """The packet without what lies beside its data, but for what playing it takes."""
+    beside = list(packet.iter_sidedata())
+    if all(data.data_type in _SIDE_DATA for data in beside):
+        return packet
+    bare: av.Packet[Any] = av.Packet(bytes(packet))
+    bare.pts, bare.dts, bare.duration = packet.pts, packet.dts, packet.duration
+    bare.time_base, bare.is_keyframe = packet.time_base, packet.is_keyframe
+    for data in beside:
+        if data.data_type in _SIDE_DATA:
+            bare.set_sidedata(data)
+    return bare
 
 
 def _container_options(form: str, options: VideoOptions) -> dict[str, str]:
+    settings = {}
     if form in ("mp4", "mov") and options.keep_metadata:
-        return {"movflags": "use_metadata_tags"}
-    return {}
+        settings["movflags"] = "use_metadata_tags"
+    if form in _BY_CHANCE:
+        settings["fflags"] = "+bitexact"
+    return settings
 
 
 def _coarse(base: Fraction, rate: Fraction) -> Fraction:

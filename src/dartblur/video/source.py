@@ -18,11 +18,17 @@ from av.video.stream import VideoStream
 from dartblur.errors import VideoError
 
 PIPE = "-"
-_FONTS = ("font", "truetype", "opentype")
-# These say in a header how long they are; from others FFmpeg only guesses.
-_DECLARES_LENGTH = ("mov", "matroska", "avi", "asf", "flv")
-# Seconds, and share of the length, by which headers are known to be wrong in whole films.
-_SLACK, _SLACK_SHARE = 0.25, 0.001
+# Each reads its own file and no other; FFmpeg's lists of films and playlists open what they name.
+_DEMUXERS = (
+    *("mov", "matroska", "avi", "mpeg", "mpegts", "asf", "flv", "ogg", "mxf", "nut", "dv", "gif"),
+    *("mpegvideo", "m4v", "h264", "hevc", "obu", "ivf", "mjpeg", "mpjpeg", "yuv4mpegpipe"),
+)
+_READ_SAFELY = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": "file"}
+_STRICT = {"err_detect": "crccheck+explode"}
+# Subtitles that are letters; the others are pictures.
+_LETTERS = frozenset(
+    {"subrip", "srt", "text", "ass", "ssa", "mov_text", "webvtt", "ttml", "eia_608"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,20 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def opened(source: str) -> Iterator[InputContainer]:
+def opened(source: str, *, tolerant: bool = False) -> Iterator[InputContainer]:
     """The container of a file, of a device such as /dev/video0, or of standard input (`-`).
+
+    tolerant: a file is read past what is broken in it, as the other two always are.
 
     Raises:
         VideoError: it cannot be opened.
     """
     try:
-        container = _open(source)
+        container = _open(source, tolerant=tolerant)
+    except av.ArgumentError as error:
+        raise VideoError(
+            f"{source}: cannot be opened as a film: what is in it is of no kind that is read here"
+        ) from error
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VideoError(
@@ -61,18 +73,25 @@ def opened(source: str) -> Iterator[InputContainer]:
         container.close()
 
 
-def _open(source: str) -> InputContainer:
+def _open(source: str, *, tolerant: bool) -> InputContainer:
     if source == PIPE:
-        return av.open(sys.stdin.buffer, "r", metadata_errors="replace")
-    form = "video4linux2,v4l2" if is_device(source) else None
-    return av.open(source, "r", format=form, metadata_errors="replace")
+        return av.open(sys.stdin.buffer, "r", options=_READ_SAFELY, metadata_errors="replace")
+    if is_device(source):
+        return av.open(source, "r", format="video4linux2,v4l2", metadata_errors="replace")
+    options = _READ_SAFELY if tolerant or is_live(source) else {**_READ_SAFELY, **_STRICT}
+    return av.open(file_url(Path(source)), "r", options=options, metadata_errors="replace")
+
+
+def file_url(path: Path) -> str:
+    """A file's name as FFmpeg takes it for nothing else, whatever characters are in it."""
+    return f"file:{path.absolute()}"
 
 
 def prepare_decoder(picture: VideoStream, *, strict: bool) -> None:
     """Lets a decoder use all cores, and, if strict, tell of broken places, not paint over them."""
     picture.codec_context.thread_type = "AUTO"
     if strict:
-        picture.codec_context.options = {"err_detect": "explode"}
+        picture.codec_context.options = _STRICT
 
 
 def is_device(source: str) -> bool:
@@ -91,13 +110,14 @@ def streams_of(container: InputContainer, source: str, *, sound: bool, metadata:
     Raises:
         VideoError: there is no film in it, or a stream that cannot be read.
     """
-    pictures = [s for s in container.streams.video if not _is_still(s)]
-    if not pictures:
+    films = [s for s in container.streams.video if not _is_still(s)]
+    if not films:
         raise VideoError(f"{source}: has no video in it; a sound file, or a picture?")
+    pictures = [s for s in films if s.codec_context is not None]
+    if not pictures:
+        raise VideoError(f"{source}: its video codec is not one that FFmpeg can read here")
     marked = [s for s in pictures if Disposition.default in s.disposition]
     picture = max(marked or pictures, key=lambda s: (s.width * s.height, -s.index))
-    if picture.codec_context is None:
-        raise VideoError(f"{source}: its video codec is not one that FFmpeg can read here")
     copied, dropped = [], []
     for stream in container.streams:
         reason = _why_dropped(stream, picture, sound=sound, metadata=metadata)
@@ -120,14 +140,22 @@ def _why_dropped(stream: Stream, picture: Stream, *, sound: bool, metadata: bool
         if _is_still(stream):
             return "a cover or thumbnail, which may show a face"
         return None if stream is picture else "a second picture, which may show a face"
+    if stream.type == "attachment":
+        # Whatever its name and media type say: a font can hold pictures as well.
+        name = stream.metadata.get("filename", "without a name")
+        return f"an attached file ({name}), which may hold a picture"
+    if stream.type == "data":
+        return None if metadata else "data, which may hold places"
+    codec: Any = stream.codec_context
+    if codec is None:
+        return "of a codec that is not known here"
     if stream.type == "audio":
         return None if sound else "sound, as asked"
-    if stream.type == "attachment":
-        kind = (getattr(stream, "mimetype", None) or "").lower()
-        return None if any(font in kind for font in _FONTS) else "an attached file"
-    if stream.type == "subtitle":
+    if stream.type != "subtitle":
+        return "of a kind that is not known here"
+    if codec.codec.canonical_name in _LETTERS:
         return None
-    return None if metadata and stream.type == "data" else "data, which may hold places"
+    return f"subtitles that are pictures ({codec.codec.canonical_name}), which may show a face"
 
 
 def seconds_of(value: int | None, base: Fraction | None) -> float:
@@ -139,44 +167,3 @@ def total_seconds(container: InputContainer) -> float | None:
     """How long the film says it is."""
     length = container.duration
     return None if length is None or length <= 0 else length / av.time_base
-
-
-class LengthCheck:
-    """Notices a film that ends before its header says so."""
-
-    def __init__(self, container: InputContainer, source: str) -> None:
-        self._source = source
-        name: Any = container.format.name
-        declares = any(part in _DECLARES_LENGTH for part in name.split(","))
-        self._declared = total_seconds(container) if declares else None
-        self._start = (container.start_time or 0) / av.time_base
-        self._end = self._start
-
-    def see(self, packet: av.Packet[Any]) -> None:
-        """Takes note of one packet of any stream.
-
-        Raises:
-            VideoError: the packet is cut off.
-        """
-        at = packet.pts if packet.pts is not None else packet.dts
-        if at is None:
-            return
-        if packet.is_corrupt:
-            where = clock(seconds_of(at, packet.time_base))
-            raise VideoError(f"{self._source}: broken at {where}; nothing was written for it")
-        self._end = max(self._end, seconds_of(at + (packet.duration or 0), packet.time_base))
-
-    def finish(self) -> None:
-        """To be called at the end of the file.
-
-        Raises:
-            VideoError: the end came too early.
-        """
-        if self._declared is None:
-            return
-        length = self._end - self._start
-        if length < self._declared - max(_SLACK, _SLACK_SHARE * self._declared):
-            raise VideoError(
-                f"{self._source}: ends at {clock(length)}, but its header says "
-                f"{clock(self._declared)}: a part is missing; nothing was written for it"
-            )

@@ -8,7 +8,7 @@ import av
 
 from dartblur.errors import VideoError
 from dartblur.video.sink import Written
-from dartblur.video.source import clock
+from dartblur.video.source import clock, file_url
 
 _SECONDS = 0.1
 
@@ -39,7 +39,7 @@ def verify(part: Path, written: Written, source: str) -> None:
 
 def _read_back(part: Path) -> tuple[dict[int, int], float]:
     """Packets by stream, and the length of the picture in seconds."""
-    with av.open(str(part), metadata_errors="replace") as container:
+    with av.open(file_url(part), metadata_errors="replace") as container:
         counts = {stream.index: 0 for stream in container.streams}
         picture = container.streams.video[0].index
         first = end = None
