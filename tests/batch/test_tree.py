@@ -221,7 +221,6 @@ def test_an_output_link_is_not_followed_out(tmp_path: Path, hide: Hide, save: Sa
         assert (tmp_path / "in" / "sub" / "a.png").read_bytes() == before
 
 
-@pytest.mark.timeout(30)
 def test_pipes_and_sockets_do_not_hang(tmp_path: Path, hide: Hide, save: Save) -> None:
     save(tmp_path / "in" / "a.png")
     os.mkfifo(tmp_path / "in" / "pipe.jpg")
