@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -287,7 +288,12 @@ NAMES = [
     "back\\slash.png",
 ]
 
+UNICODE = pytest.mark.skipif(
+    sys.getfilesystemencoding() != "utf-8", reason="this locale has no such names"
+)
 
+
+@UNICODE
 @pytest.mark.parametrize("broken", [False, True])
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 def test_unusual_names(
@@ -319,6 +325,7 @@ def test_unusual_names(
         hidden(tmp_path / "out2" / plain)
 
 
+@UNICODE
 def test_names_that_differ_in_spelling_alone_stay_two(
     tmp_path: Path, hide: Hide, save: Save
 ) -> None:
