@@ -186,7 +186,7 @@ def test_detect_needs_a_file_to_write_and_something_to_read(
 
 def test_the_module_and_the_command_are_the_same() -> None:
     words = [sys.executable, "-m", "dartblur", "--version"]
-    run = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(words, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == dartblur.__version__
 
 

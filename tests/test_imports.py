@@ -35,7 +35,7 @@ print("done")
 def test_anonymizing_a_picture_never_imports_torch(tmp_path: Path) -> None:
     Pillow.fromarray(textured(40, 50)).save(tmp_path / "a.png")
     words = [sys.executable, "-c", _SCRIPT, str(tmp_path / "a.png"), str(tmp_path / "out")]
-    run = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "done"
     assert np.array(Pillow.open(tmp_path / "out" / "a.png")).shape == (40, 50, 3)

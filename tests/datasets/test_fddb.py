@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from dartblur.datasets import READERS
 from dartblur.datasets.fddb import FOLDS, extents, read_ellipses
-from dartblur.errors import BoxesError, UsageError
+from dartblur.errors import BoxesError, PictureError, UsageError
 
 UPRIGHT = "30.0 20.0 1.5707963267948966 100.0 80.0  1"
 
@@ -52,6 +53,22 @@ def test_pictures_may_lie_beside_the_folds(root: Path) -> None:
     assert [s.image.name for s in READERS["fddb"](root, "1")] == ["img_1.jpg"]
 
 
+def test_the_lists_alone_are_enough_where_one_says_so(root: Path) -> None:
+    image = root / "originalPics/2002/08/02/big/img_2.jpg"
+    Pillow.new("RGB", (40, 30)).save(image)
+    (there,) = read_ellipses(root, "2", without_pictures=True)
+    assert there.name == "2002/08/02/big/img_2"
+    assert there.size() == (30, 40)
+    image.write_bytes(b"no picture")
+    with pytest.raises(PictureError, match=r"img_2\.jpg"):
+        there.size()
+    image.unlink()
+    (gone,) = read_ellipses(root, "2", without_pictures=True)
+    assert gone.size() is None
+    with pytest.raises(BoxesError, match=r"img_2\.jpg"):
+        list(read_ellipses(root, "2"))
+
+
 @given(st.floats(1, 50), st.floats(1, 50), st.floats(-4, 4), st.floats(-90, 90), st.floats(-90, 90))
 def test_the_extent_touches_the_ellipse_on_every_side(
     major: float, minor: float, angle: float, x: float, y: float
@@ -80,6 +97,7 @@ WRONG = {
     "no number": (f"{NAME}\n2\n{UPRIGHT}\n30 20 x 100 80 1\n", 4),
     "NaN": (f"{NAME}\n1\n30 20 nan 100 80 1\n", 3),
     "no axis": (f"{NAME}\n1\n30 0 1.5 100 80 1\n", 3),
+    "an axis beyond all pictures": (f"{NAME}\n1\n1e9 20 1.5 100 80 1\n", 3),
     "a picture that is not there": (f"{NAME}\n1\n{UPRIGHT}\n2002/none\n0\n", 4),
 }
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,8 +158,34 @@ def test_stopped_after_any_stage_it_goes_on(
     assert len(keys) == len(set(keys)) == len(plan.stages)
 
 
+# The command, which kills itself when the part of its Nth stage's file is written.
+DYING = """
+import os, signal, sys
+from contextlib import contextmanager
+from dartblur import cli
+from dartblur.evaluation import running
+number, real, begun = int(sys.argv.pop(1)), running.atomic_path, []
+
+@contextmanager
+def dying(target):
+    begun.append(target)
+    with real(target) as part:
+        yield part
+        if len(begun) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+running.atomic_path = dying
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [2, 9])
 def test_killed_at_any_moment_it_goes_on(
-    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
+    number: int,
+    undisturbed: tuple[Path, list[Row]],
+    config: EvaluationConfig,
+    data: Path,
+    tmp_path: Path,
 ) -> None:
     protocol = tmp_path / "tiny.toml"
     protocol.write_text(
@@ -169,15 +194,13 @@ def test_killed_at_any_moment_it_goes_on(
         "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
     )
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "dartblur", "evaluate", "--data", str(data), "-o", str(out)]
-    process = subprocess.Popen([*command, "--config", str(protocol)], stderr=subprocess.DEVNULL)
-    while not list((out / FOLDER).glob("[!.]*")) and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    words = ["evaluate", "--data", str(data), "-o", str(out), "--config", str(protocol)]
+    killed = subprocess.run(
+        [sys.executable, "-c", DYING, str(number), *words], stderr=subprocess.PIPE, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     made = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("[!.]*")}
-    assert made
+    assert len(made) == number - 1
     rows = run(config, data, out)
     assert rows == undisturbed[1]
     assert all((out / FOLDER / name).stat().st_mtime_ns == time_ for name, time_ in made.items())

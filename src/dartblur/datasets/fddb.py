@@ -9,25 +9,44 @@ from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as Pillow
 
-from dartblur.errors import BoxesError, UsageError
+from dartblur.errors import BoxesError, PictureError, UsageError
 from dartblur.faces import Faces, Sample
 
 Ellipses = npt.NDArray[np.float64]
+Size = tuple[int, int]
 FOLDS = tuple(range(1, 11))
 _VALUES = 6
+_LARGEST = 10_000  # pixels; FDDB's pictures are no larger than 450
 
 
 @dataclass(frozen=True, eq=False)
 class EllipsePicture:
     """One picture and the ellipses around its faces.
 
+    name: as in the lists and in published detections. image: where it is or should be.
     ellipses: (N, 5) half of the major axis, half of the minor axis, angle of the major axis against
     the horizontal in radians, centre x, centre y; in pixels.
     """
 
+    name: str
     image: Path
     ellipses: Ellipses
+
+    def size(self) -> Size | None:
+        """Height and width, from the head of the file; None where the picture is not there.
+
+        Raises:
+            PictureError: it cannot be read.
+        """
+        if not self.image.is_file():
+            return None
+        try:
+            with Pillow.open(self.image) as image:
+                return image.height, image.width
+        except (OSError, Pillow.DecompressionBombError) as error:
+            raise PictureError(f"{self.image}: its size cannot be read ({error})") from error
 
 
 def read(root: Path, split: str) -> Iterator[Sample]:
@@ -43,10 +62,22 @@ def read(root: Path, split: str) -> Iterator[Sample]:
         yield Sample(picture.image, Faces(extents(picture.ellipses).astype(np.float32)))
 
 
-def read_ellipses(root: Path, split: str) -> Iterator[EllipsePicture]:
-    """The pictures of `split` with their ellipses as they are; see `read`."""
+def read_ellipses(
+    root: Path, split: str, *, without_pictures: bool = False
+) -> Iterator[EllipsePicture]:
+    """The pictures of `split` with their ellipses as they are; see `read`.
+
+    without_pictures: the lists alone are enough, to score detections that were made elsewhere.
+    """
     for fold in _folds(split):
-        yield from _read_fold(root, root / "FDDB-folds" / f"FDDB-fold-{fold:02}-ellipseList.txt")
+        labels = root / "FDDB-folds" / f"FDDB-fold-{fold:02}-ellipseList.txt"
+        for line, picture in _read_fold(root, labels):
+            if not (without_pictures or picture.image.is_file()):
+                raise BoxesError(
+                    f"{root / picture.name}.jpg: named in {labels}:{line} but neither there nor "
+                    "in originalPics; restore it or drop its lines"
+                )
+            yield picture
 
 
 def extents(ellipses: Ellipses) -> npt.NDArray[np.float64]:
@@ -66,7 +97,8 @@ def _folds(split: str) -> tuple[int, ...]:
     raise UsageError(f"FDDB has no split {split!r}; take all, val or a fold from 1 to 10")
 
 
-def _read_fold(root: Path, labels: Path) -> Iterator[EllipsePicture]:
+def _read_fold(root: Path, labels: Path) -> Iterator[tuple[int, EllipsePicture]]:
+    """The pictures of a list, each with the line, from 1, that names it."""
     try:
         lines = labels.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -82,13 +114,8 @@ def _read_fold(root: Path, labels: Path) -> Iterator[EllipsePicture]:
         if len(rows) < count:
             _wrong(labels, at + 1, f"{count} ellipses announced, {len(rows)} left")
         ellipses = [_ellipse(row, labels, at + 2 + i) for i, row in enumerate(rows)]
-        image = _image(root, name)
-        if image is None:
-            raise BoxesError(
-                f"{root / name}.jpg: named in {labels}:{at + 1} but neither there nor in "
-                "originalPics; restore it or drop its lines"
-            )
-        yield EllipsePicture(image, np.array(ellipses, np.float64).reshape(-1, 5))
+        rows_of_five = np.array(ellipses, np.float64).reshape(-1, 5)
+        yield at + 1, EllipsePicture(name, _image(root, name), rows_of_five)
         at += 2 + count
 
 
@@ -104,15 +131,19 @@ def _ellipse(row: str, labels: Path, at: int) -> list[float]:
         values = [float(v) for v in row.split()]
     except ValueError:
         values = []
-    if len(values) != _VALUES or not np.isfinite(values).all() or min(values[:2]) <= 0:
+    if len(values) != _VALUES or not _is_plausible(values):
         wanted = "expected two half axes, an angle, a centre x and y, and 1"
         _wrong(labels, at, f"{wanted}, not {row!r}")
     return values[:5]
 
 
-def _image(root: Path, name: str) -> Path | None:
-    places = (root / "originalPics" / f"{name}.jpg", root / f"{name}.jpg")
-    return next((place for place in places if place.is_file()), None)
+def _is_plausible(values: list[float]) -> bool:
+    return bool(np.abs(values).max() <= _LARGEST) and min(values[:2]) > 0  # NaN is neither
+
+
+def _image(root: Path, name: str) -> Path:
+    usual, beside = root / "originalPics" / f"{name}.jpg", root / f"{name}.jpg"
+    return beside if beside.is_file() else usual
 
 
 def _wrong(labels: Path, at: int, problem: str) -> NoReturn:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.datasets.fddb import Ellipses
+from dartblur.datasets.fddb import Ellipses, Size
 from dartblur.errors import UsageError
 from dartblur.faces import Faces
 
 Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.int64]
 _MATCHED = 0.5
+_UNBOUNDED = (2**31, 2**31)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +41,24 @@ class FddbCurves:
         return float(self.discrete[within].max()), float(self.continuous[within].max())
 
 
-def score_fddb(found: Sequence[Faces], truth: Sequence[Ellipses]) -> FddbCurves:
+def score_fddb(
+    found: Sequence[Faces],
+    truth: Sequence[Ellipses],
+    sizes: Sequence[Size | None] | None = None,
+) -> FddbCurves:
     """The curves of detections, one `Faces` for each picture, against its ellipses (N, 5).
 
+    sizes: height and width of each picture, None where unknown; see `ellipse_overlap`.
+
     At each threshold detections and ellipses of a picture are paired so that the overlaps
-    (intersection over union of the two regions) add up to the most.
+    (intersection over union of the two regions' pixels) add up to the most.
 
     Raises:
         UsageError: scipy, which finds the best pairs, is not installed.
     """
     steps = [
-        _steps(f, ellipse_overlap(f.boxes.astype(np.float64), e))
-        for f, e in zip(found, truth, strict=True)
+        _steps(f, ellipse_overlap(f.boxes.astype(np.float64), e, size))
+        for f, e, size in zip(found, truth, sizes or [None] * len(truth), strict=True)
     ]
     table = np.concatenate([np.zeros((0, 4)), *steps])
     table = table[np.argsort(-table[:, 0], kind="stable")]
@@ -62,40 +71,57 @@ def score_fddb(found: Sequence[Faces], truth: Sequence[Ellipses]) -> FddbCurves:
     return FddbCurves(thresholds, false, right / faces, overlap / faces)
 
 
-def ellipse_overlap(boxes: Floats, ellipses: Ellipses) -> Floats:
-    """Intersection over union of boxes and ellipses as regions, (D, N), exact."""
-    major, minor, angle, x, y = ellipses.T
-    left, top, right, bottom = boxes.T[..., None]
-    corner_x = np.stack([left, right, right, left], -1) - x[:, None]  # (D, N, 4)
-    corner_y = np.stack([top, top, bottom, bottom], -1) - y[:, None]
-    cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    # Where the ellipse is the unit circle, the box is a parallelogram.
-    u = (corner_x * cosine + corner_y * sine) / major[:, None]
-    v = (corner_y * cosine - corner_x * sine) / minor[:, None]
-    shared = _in_unit_circle(u, v) * major * minor
-    areas = (right - left) * (bottom - top) + np.pi * major * minor
-    overlap: Floats = np.clip(shared / (areas - shared), 0, 1)
+def ellipse_overlap(boxes: Floats, ellipses: Ellipses, size: Size | None = None) -> Floats:
+    """Intersection over union of boxes and ellipses as pixels of their picture, (D, N).
+
+    As the official program draws them: corners and centres at the nearest pixel, half axes cut to
+    whole pixels, both edges of a box included; what lies outside the picture counts for neither.
+
+    size: height and width of the picture; None where it is unknown: then only what lies left of it
+    and above is cut off.
+    """
+    spans = _pixel_spans(boxes, size)
+    left, top, right, bottom = spans.T
+    box_areas = (right - left) * (bottom - top)
+    overlap = np.zeros((len(boxes), len(ellipses)))
+    for column, ellipse in enumerate(ellipses):
+        shared, area = _shared_pixels(spans, ellipse, size)
+        overlap[:, column] = shared / np.maximum(box_areas + area - shared, 1)
     return overlap
 
 
-def _in_unit_circle(x: Floats, y: Floats) -> Floats:
-    """Area of polygons (..., corners) within the unit circle: a sum over their edges."""
-    dx, dy = np.roll(x, -1, -1) - x, np.roll(y, -1, -1) - y
-    length = np.maximum(dx**2 + dy**2, 1e-300)
-    along = -(x * dx + y * dy) / length
-    root = along**2 - (x**2 + y**2 - 1) / length
-    half = np.sqrt(np.maximum(root, 0))
-    # An edge that misses the circle makes one sector; both cuts then lie on its first corner.
-    enter = np.where(root > 0, np.clip(along - half, 0, 1), 0)
-    leave = np.where(root > 0, np.clip(along + half, 0, 1), 0)
-    ax, ay, bx, by = x + enter * dx, y + enter * dy, x + leave * dx, y + leave * dy
-    sectors = _turn(x, y, ax, ay) + _turn(bx, by, x + dx, y + dy)
-    area: Floats = np.abs((sectors + ax * by - ay * bx).sum(-1) / 2)
-    return area
+def _pixel_spans(boxes: Floats, size: Size | None) -> Pixels:
+    """The pixels that boxes cover within the picture, (D, 4): first and one past the last."""
+    height, width = size or _UNBOUNDED
+    first, last = np.rint(boxes[:, :2]), np.rint(boxes[:, 2:]) + 1
+    spans = np.concatenate([first, np.maximum(first, last)], 1)
+    clipped: Pixels = np.clip(spans, 0, [width, height, width, height]).astype(np.int64)
+    return clipped
 
 
-def _turn(ax: Floats, ay: Floats, bx: Floats, by: Floats) -> Floats:
-    return np.arctan2(ax * by - ay * bx, ax * bx + ay * by)
+def _shared_pixels(spans: Pixels, ellipse: Floats, size: Size | None) -> tuple[Pixels, int]:
+    """How many pixels of an ellipse lie in each span, (D,), and in the picture."""
+    left, top, mask = _drawn(ellipse)
+    height, width = size or _UNBOUNDED
+    sums: Pixels = np.pad(mask.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
+
+    def within(spans: Pixels) -> Pixels:
+        x1, x2 = (np.clip(spans[:, i] - left, 0, mask.shape[1]) for i in (0, 2))
+        y1, y2 = (np.clip(spans[:, i] - top, 0, mask.shape[0]) for i in (1, 3))
+        counts: Pixels = sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]
+        return counts
+
+    return within(spans), int(within(np.array([[0, 0, width, height]]))[0])
+
+
+def _drawn(ellipse: Floats) -> tuple[int, int, npt.NDArray[np.uint8]]:
+    """An ellipse's pixels, 0 or 1, and where the first of them lies: left, top, (H, W)."""
+    axes = int(ellipse[0]), int(ellipse[1])
+    x, y = (int(v) for v in np.rint(ellipse[3:]))
+    reach = max(axes) + 2
+    mask = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
+    cv2.ellipse(mask, (reach, reach), axes, float(np.degrees(ellipse[2])), 0, 360, 1, cv2.FILLED)
+    return x - reach, y - reach, mask
 
 
 def _steps(found: Faces, overlap: Floats) -> Floats:
