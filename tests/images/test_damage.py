@@ -230,3 +230,27 @@ def test_a_whole_file_has_no_warning(tmp_path: Path, name: str) -> None:
     lenient = read(tmp_path, kind.make(), kind.suffix, tolerant=True)
     assert strict.warnings == lenient.warnings == ()
     np.testing.assert_array_equal(strict.samples, lenient.samples)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tiff_that_lies_on_its_side_is_whole(
+    tmp_path: Path, orientation: int, deep: bool
+) -> None:
+    samples = smooth(40, 96).astype(np.uint16) * 257 if deep else smooth(40, 96)
+    turn = [(274, "H", 1, orientation, True)]
+    data = tiff_file(samples, photometric="rgb", rowsperstrip=8, extratags=turn)
+    picture = read(tmp_path, data, ".tif")
+    assert picture.warnings == ()
+    assert picture.size == ((96, 40) if orientation > 4 else (40, 96))
+
+
+def test_strips_that_overlap(tmp_path: Path) -> None:
+    whole = tiff_file(np.array(PHOTO), photometric="rgb", rowsperstrip=8)
+    with Pillow.open(io.BytesIO(whole)) as image:
+        starts = image.tag_v2[273]  # type: ignore[attr-defined]
+    moved = [starts[0], starts[1] - 5, *starts[2:]]
+    layout = f"<{len(starts)}I"
+    wrong = whole.replace(struct.pack(layout, *starts), struct.pack(layout, *moved))
+    assert wrong != whole
+    assert "overlap" in refused(tmp_path, wrong, ".tif")

@@ -210,6 +210,23 @@ def tiff_of_strip(strip: bytes, bits: int) -> bytes:
     return b"II*\0\x08\0\0\0" + tiff_directory(entries) + strip
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_white_is_white_in_16_bits(tmp_path: Path, order: str, compression: str | None) -> None:
+    stored = 65535 - CLEAR[..., 0].astype(np.uint16) * 257
+    options = {"photometric": "miniswhite", "byteorder": order, "compression": compression}
+    picture = read(tmp_path, tiff_file(stored, **options), ".tif")
+    np.testing.assert_array_equal(picture.rgb[..., 0], CLEAR[..., 0])
+    path = tmp_path / "out.tif"
+    path.write_bytes(encode_picture(picture, path))
+    np.testing.assert_array_equal(read_picture(path).samples, picture.samples)
+    with tifffile.TiffFile(path) as out:
+        from_white = out.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        assert ((65535 - out.asarray()) if from_white else out.asarray())[0, 0] == picture.samples[
+            0, 0
+        ]
+
+
 class Sees:
     """Finds a box in a view of which the middle is darker than 100, and another in all."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil
+from typing import Any
 
 import simplejpeg
 from PIL import Image as Pillow
@@ -19,7 +20,9 @@ _START_OF_SCAN, _END = 0xDA, 0xD9
 _END_MARKER = b"\xff\xd9"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_STRIP_STARTS, _TILE_STARTS = 273, 324
 _RAW, _JPEG, _DEFLATES = 1, 7, (8, 32946)
+_INKS, _LUMA_CHROMA = 5, 6
 
 
 def damage_of(image: Pillow.Image, data: bytes) -> list[str]:
@@ -132,39 +135,51 @@ def _of_png(data: bytes) -> Iterator[str]:
 
 def _of_tiff(image: Pillow.Image, data: bytes) -> Iterator[str]:
     tags = image.tag_v2  # type: ignore[attr-defined]
-    tiled = 324 in tags
-    starts, lengths = (_numbers(tags.get(tag)) for tag in ((324, 325) if tiled else (273, 279)))
+    kind = "tile" if _TILE_STARTS in tags else "strip"
+    starts, lengths = (
+        _numbers(tags.get(tag))
+        for tag in ((_TILE_STARTS, 325) if kind == "tile" else (_STRIP_STARTS, 279))
+    )
+    needed = _needed(tags)
+    if not needed or len(starts) != len(needed) or len(lengths) not in (0, len(needed)):
+        yield f"it has {len(starts)} {kind}s instead of {len(needed)}"
+        return
+    compression = tags.get(259, _RAW)
+    if not lengths:
+        lengths = needed if compression == _RAW else (0,) * len(needed)
+    end = 0
+    for start, length in sorted(set(zip(starts, lengths, strict=True))):
+        if length and start < max(end, 8):
+            yield f"its {kind}s overlap"
+            return
+        end = start + length
+    for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        strip = data[start : start + length]
+        cut = "cut off" if len(strip) < length else None
+        fault = cut or _of_strip(strip, compression, needed[i], tags)
+        if fault:
+            yield f"{kind} {i + 1} of {len(needed)}: {fault}"
+
+
+def _needed(tags: Mapping[int, Any]) -> tuple[int, ...]:
+    """Bytes that each strip or tile of a TIFF must hold unpacked; 0 where that is not plain."""
     bits = _numbers(tags.get(258, 1))
     planes = len(bits) if tags.get(284, 1) == 2 else 1
-    depth = sum(bits) if planes == 1 else bits[0]
-    if tiled:
-        width, height = tags.get(322, 0), tags.get(323, 0)
-        if not width or not height:
-            yield "the size of its tiles is missing"
-            return
-        rows = [height] * (ceil(image.width / width) * ceil(image.height / height) * planes)
+    depth = bits[0] if planes > 1 else sum(bits)
+    # As they are stored: Pillow gives the size of the upright picture.
+    width, height = tags[256], tags[257]
+    if _TILE_STARTS in tags:
+        columns, rows = tags[322], tags[323]
+        heights = [rows] * (ceil(width / columns) * ceil(height / rows))
     else:
-        width, height = image.width, min(tags.get(278, image.height), image.height)
-        if not height:
-            yield "its strips have no rows"
-            return
-        cuts = range(0, image.height, height)
-        rows = [min(height, image.height - cut) for cut in cuts] * planes
-    kind = "tile" if tiled else "strip"
-    if len(starts) != len(rows) or (lengths and len(lengths) != len(rows)):
-        yield f"it has {len(starts)} {kind}s instead of {len(rows)}"
-        return
-    compression, plain = tags.get(259, 1), tags.get(262) != 6
-    for i, (start, count) in enumerate(zip(starts, rows, strict=True)):
-        needed = count * ceil(width * depth / 8) if plain else 0
-        length = lengths[i] if lengths else (needed if compression == _RAW else 0)
-        strip = data[start : start + length]
-        fault = "cut off" if len(strip) < length else _of_strip(strip, compression, needed, tags)
-        if fault:
-            yield f"{kind} {i + 1} of {len(rows)}: {fault}"
+        columns, rows = width, min(tags.get(278, height), height)
+        heights = [min(rows, height - top) for top in range(0, height, rows)]
+    # Luma and chroma have rows of their own lengths.
+    row = 0 if tags.get(262) == _LUMA_CHROMA else ceil(columns * depth / 8)
+    return tuple(row * each for each in heights) * planes
 
 
-def _of_strip(strip: bytes, compression: int, needed: int, tags: object) -> str | None:
+def _of_strip(strip: bytes, compression: int, needed: int, tags: Mapping[int, Any]) -> str | None:
     """What is wrong with one strip or tile; needed: the bytes that it must hold, 0 if unknown."""
     if compression == _RAW and len(strip) < needed:
         return f"{len(strip)} bytes instead of {needed}"
@@ -179,9 +194,9 @@ def _of_strip(strip: bytes, compression: int, needed: int, tags: object) -> str 
         if there < needed or not (unpacked.eof or unpacked.unconsumed_tail):
             return "the end is missing"
     if compression == _JPEG:
-        tables = tags.get(347)  # type: ignore[attr-defined]
+        tables = tags.get(347)
         whole = tables[:-2] + strip[2:] if isinstance(tables, bytes) and tables else strip
-        return _jpeg_error(whole, "CMYK" if tags.get(262) == 5 else "L")  # type: ignore[attr-defined]
+        return _jpeg_error(whole, "CMYK" if tags.get(262) == _INKS else "L")
     return None
 
 

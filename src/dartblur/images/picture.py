@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dartblur.boxes import mask
 from dartblur.faces import Faces
-from dartblur.images.tones import Tones, in_use
+from dartblur.images.tones import Tones, in_use, over
 
 Image = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -91,11 +91,10 @@ class Picture:
             views.append(_eight_bits(to_colour(self.samples, self.mode, self.palette)))
         alpha = alpha_of(self.samples, self.mode, self.encoding)
         if alpha is not None and not (alpha == _full(alpha)).all():
-            share = (alpha[..., None] / _full(alpha)).astype(np.float32)
             flat = np.ptp(self.rgb, axis=(0, 1)).max() <= _ONE_COLOUR
             for ground in (255, 0):
                 paint = np.full_like(self.rgb, 255 - ground) if flat else self.rgb
-                views += _views_of(paint * share + ground * (1 - share))
+                views += _views_of(over(paint, alpha, _full(alpha), ground))
         return tuple(views)
 
     def hidden(self, rgb: Image, faces: Faces) -> Picture:
@@ -154,10 +153,10 @@ def alpha_of(samples: Samples, mode: str, encoding: Encoding) -> Samples | None:
     return None
 
 
-def _views_of(colour: npt.NDArray[np.floating]) -> list[Image]:
-    """(H, W, 3) in 0 to 255 as it is, and where it is flat with the range in use."""
-    tones = in_use(colour, 255)
-    return [each.shown(colour) for each in (Tones(0, 255), tones) if each]
+def _views_of(colour: npt.NDArray[np.uint16]) -> list[Image]:
+    """(H, W, 3) 16-bit colour as it is, and where it is flat with the range in use."""
+    tones = in_use(colour, _full(colour))
+    return [each.shown(colour) for each in (Tones(0, _full(colour)), tones) if each]
 
 
 def _eight_bits(colour: Samples) -> Image:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
-from PIL import JpegImagePlugin, UnidentifiedImageError
+from PIL import JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
 from dartblur.images import png
@@ -28,6 +28,10 @@ PICTURE_SUFFIXES = frozenset(
 )
 # Loads the decoders: asking for them by name does not.
 Pillow.init()
+# Pillow knows 16-bit grey that counts from white in the one byte order, and not in the other.
+TiffImagePlugin.OPEN_INFO.setdefault(
+    (TiffImagePlugin.MM, 0, (1,), 1, (16,), ()), ("I;16B", "I;16B")
+)
 # Only these decoders are ever tried: others (PostScript, say) run programs or have no use here.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "AVIF", "GIF", "HEIF")
 _MODES = {"1": "L", "PA": "RGBA", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB"}

@@ -19,6 +19,7 @@ NARROW = 1 / 4
 _OUTLIERS = 1.0
 # A narrower range is mostly noise; it is not drawn out further than this.
 _LEAST = 15
+_ROWS = 256
 # So many pixels, evenly spread, tell the range.
 _LOOKED_AT = 2**16
 
@@ -32,9 +33,13 @@ class Tones:
 
     def shown(self, values: Values) -> Image:
         """uint8 of values in the picture's own depth, of the same shape."""
-        scale = np.float32(255 / (self.high - self.low))
-        drawn_out = (values.astype(np.float32) - np.float32(self.low)) * scale
-        return np.asarray(np.clip(np.rint(drawn_out), 0, 255), np.uint8)
+        out = np.empty(values.shape, np.uint8)
+        scale, low = np.float32(255 / (self.high - self.low)), np.float32(self.low)
+        # In pieces: as fractions, a large picture would take four times its memory.
+        for start in range(0, len(values), _ROWS):
+            drawn_out = (values[start : start + _ROWS].astype(np.float32) - low) * scale
+            out[start : start + _ROWS] = np.clip(np.rint(drawn_out), 0, 255)
+        return out
 
     def stored(self, shown: Image, dtype: np.dtype[Any]) -> Values:
         """The way back: values in the picture's own depth, within the range."""
@@ -65,3 +70,16 @@ def _sparse(values: Values) -> Values:
     pixels = values.size // values.shape[-1]
     step = max(1, ceil(sqrt(pixels / _LOOKED_AT)))
     return values[::step, ::step] if values.ndim == 3 else values[:: step * step]
+
+
+def over(colour: Image, alpha: Values, full: int, ground: int) -> npt.NDArray[np.uint16]:
+    """What is seen of (H, W, 3) colour over a plain ground, 257 times as fine.
+
+    alpha: (H, W), `full` where it is opaque. ground: 0 or 255.
+    """
+    out = np.empty(colour.shape, np.uint16)
+    for start in range(0, len(colour), _ROWS):
+        part = slice(start, start + _ROWS)
+        share = (alpha[part, :, None] / full).astype(np.float32)
+        out[part] = np.rint((colour[part] * share + ground * (1 - share)) * 257)
+    return out
