@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import av
@@ -16,24 +15,31 @@ from dartblur.video.encoders import ENCODERS, encoder_for, pixel_format_for
 from dartblur.video.overlap import Ahead
 from dartblur.video.source import clock
 
+# Seconds, only so that a test that hangs ends.
+LONG = 300
+
 
 def test_items_come_in_order_and_are_made_ahead() -> None:
     made: list[int] = []
+    five = threading.Event()
 
     def items() -> Iterator[int]:
         for i in range(20):
             made.append(i)
+            if i == 4:
+                five.set()
             yield i
 
     with Ahead(items(), 4) as ahead:
         iterator = iter(ahead)
         assert next(iterator) == 0
-        deadline = time.monotonic() + 5
-        while len(made) < 5 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.05)
-        assert 5 <= len(made) <= 6
-        assert list(iterator) == list(range(1, 20))
+        # One was taken, and four wait, though nobody asked for them.
+        assert five.wait(LONG)
+        for wanted in range(1, 20):
+            # Four wait, one was taken, one is in hand.
+            assert len(made) <= wanted + 5
+            assert next(iterator) == wanted
+        assert list(iterator) == []
 
 
 def test_an_error_comes_where_its_item_would_have_come() -> None:
@@ -53,13 +59,12 @@ def test_leaving_early_ends_the_thread() -> None:
         while True:
             yield 1
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(KeyError), Ahead(endless(), 2):
         raise KeyError
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LONG)
+        assert not thread.is_alive()
 
 
 def test_finishing_keeps_what_is_ready() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.video.films import (
     pictures,
     scene,
 )
+
+from dartblur.video.encoders import ENCODERS, encoder_for
 
 MILLI = Fraction(1, 1000)
 ODD = [scene(i, 67, 101) for i in range(8)]
@@ -172,14 +175,15 @@ def test_cover_art_goes_and_is_told(tmp_path: Path) -> None:
     assert "cover" in report.dropped[0]
 
 
-def test_the_picture_need_not_come_first_and_fonts_stay(tmp_path: Path) -> None:
+def test_the_picture_need_not_come_first_and_nothing_attached_stays(tmp_path: Path) -> None:
     film, source = tmp_path / "film.mkv", make_film(tmp_path / "source.mp4", sound=True)
     with av.open(str(source)) as given, av.open(str(film), "w") as out:
         streams = {
             stream.index: out.add_stream_from_template(stream)
             for stream in (*given.streams.audio, *given.streams.video)
         }
-        out.add_attachment("some.ttf", "font/ttf", b"letters")
+        # A media type can be forged, and a font can hold pictures.
+        out.add_attachment("some.ttf", "font/ttf", b"\xff\xd8 a face")
         out.add_attachment("cover.jpg", "image/jpeg", b"a face")
         for packet in given.demux():
             if packet.dts is not None:
@@ -190,8 +194,9 @@ def test_the_picture_need_not_come_first_and_fonts_stay(tmp_path: Path) -> None:
     assert frame_times(tmp_path / "safe.mkv") == frame_times(film)
     assert packets(tmp_path / "safe.mkv", "audio") == packets(film, "audio")
     with av.open(str(tmp_path / "safe.mkv")) as safe:
-        assert [s.type for s in safe.streams] == ["audio", "video", "attachment"]
-        assert safe.streams[2].data == b"letters"
+        assert [s.type for s in safe.streams] == ["audio", "video"]
+    assert b"a face" not in (tmp_path / "safe.mkv").read_bytes()
+    assert ["some.ttf" in report.dropped[0], "cover" in report.dropped[1]] == [True, True]
 
 
 def test_sound_can_be_dropped(tmp_path: Path) -> None:
@@ -218,3 +223,81 @@ def test_quality_and_preset_reach_the_encoder(tmp_path: Path) -> None:
     hide(film, tmp_path / "coarse.mp4", quality=45, preset="ultrafast")
     sizes = [(tmp_path / f"{name}.mp4").stat().st_size for name in ("fine", "coarse")]
     assert sizes[0] > 3 * sizes[1]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.avi", "a.ogv"])
+def test_twice_the_same_film_is_twice_the_same_bytes(name: str, tmp_path: Path) -> None:
+    codec = {"a.webm": "libvpx-vp9", "a.ogv": "libvpx"}.get(name, "libx264")
+    base = Fraction(1, 25) if name in ("a.avi", "a.ogv") else MILLI
+    frames = [scene(i) for i in range(14)]
+    film = make_film(tmp_path / name, frames, codec=codec, base=base)
+    made = set()
+    for _ in range(4):
+        hide(film, tmp_path / f"safe-{name}")
+        made.add((tmp_path / f"safe-{name}").read_bytes())
+    assert len(made) == 1
+
+
+def encoded(threads: int) -> bytes:
+    chosen = ENCODERS["h264"]
+    context = av.CodecContext.create(chosen.name, "w")
+    context.width, context.height, context.pix_fmt = 96, 64, "yuv420p"
+    context.time_base, context.thread_count = Fraction(1, 25), threads
+    context.options = {**chosen.options, "crf": "18", "preset": "veryfast"}
+    frames = [av.VideoFrame.from_ndarray(scene(i)).reformat(format="yuv420p") for i in range(14)]
+    for i, frame in enumerate(frames):
+        frame.pts = i
+    return b"".join(bytes(p) for f in (*frames, None) for p in context.encode(f))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_x264_does_not_read_memory_that_nobody_wrote(threads: int) -> None:
+    assert len({encoded(threads) for _ in range(100)}) == 1
+
+
+def test_avi_shows_frames_in_the_order_in_which_they_lie(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.avi", base=Fraction(1, 25))
+    with av.open(str(film)) as container:
+        assert any(frame.pict_type == 3 for frame in container.decode(video=0))
+    hide(film, tmp_path / "safe.avi")
+    with av.open(str(tmp_path / "safe.avi")) as container:
+        stream = container.streams.video[0]
+        assert [entry.timestamp for entry in stream.index_entries] == list(range(12))
+        frames = list(container.decode(stream))
+    assert all(frame.pict_type != 3 for frame in frames)
+    assert {b.pts - a.pts for a, b in pairwise(frames)} == {1}
+    for a, b in zip(pictures(film), pictures(tmp_path / "safe.avi"), strict=True):
+        assert np.abs(a.astype(int) - b.astype(int))[:, 60:].mean() < 2
+
+
+def palette_film(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("msrle", 25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "pal8"
+        for i in range(12):
+            numbers = np.full((64, 96), 1, np.uint8)
+            numbers[20:40, 10 + i : 30 + i] = 2
+            palette = np.full((256, 4), 255, np.uint8)
+            palette[1, 1:], palette[2, 1:] = 120, (230, 20, 20)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray((numbers, palette), "pal8")))
+        out.mux(stream.encode(None))
+    return path
+
+
+def test_films_with_palettes(tmp_path: Path) -> None:
+    film = palette_film(tmp_path / "film.avi")
+    assert all(is_red(image).sum() > 200 for image in pictures(film))
+    report = hide(film, tmp_path / "safe.avi")
+    assert "msrle" in report.notes[0]
+    assert len(pictures(tmp_path / "safe.avi")) == 12
+    assert not any(is_red(image).any() for image in pictures(tmp_path / "safe.avi"))
+    grey = make_film(tmp_path / "grey.mov", codec="qtrle", pixel_format="gray")
+    assert hide(grey, tmp_path / "safe.mov").frames == 12
+
+
+def test_theora_becomes_what_ogg_can_hold(tmp_path: Path) -> None:
+    encoder, note = encoder_for("theora", "ogg", None, None)
+    assert (encoder.name, "theora" in str(note)) == ("libvpx", True)
+    film = make_film(tmp_path / "film.ogv", codec="libvpx", base=Fraction(1, 25))
+    hide(film, tmp_path / "safe.ogv")
+    assert frame_times(tmp_path / "safe.ogv") == frame_times(film)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
-_HEADER, _SEGMENT, _CLUSTER, _CRC32, _VOID = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xBF, 0xEC
+_SEGMENT, _CLUSTER, _CRC32, _VOID = 0x18538067, 0x1F43B675, 0xBF, 0xEC
 _IN_SEGMENT = frozenset(
     {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1043A770, 0x1C53BB6B, 0x1941A469, 0x1254C367}
     | {_CLUSTER, _CRC32, _VOID}
@@ -32,24 +32,21 @@ def check(path: Path) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        at = 0
-        while at < size:
+        at, name = 0, 0
+        # What follows the film is no part of it.
+        while at < size and name != _SEGMENT:
             name, start, end = _element(file, at, size)
             if name == _SEGMENT:
-                end = _segment(file, start, size if end == _UNKNOWN else end)
-            elif name not in (_HEADER, _VOID):
-                # What follows the film is no part of it.
-                break
+                _segment(file, start, size if end == _UNKNOWN else end)
             at = end
 
 
-def _segment(file: BinaryIO, at: int, end: int) -> int:
+def _segment(file: BinaryIO, at: int, end: int) -> None:
     for name, start, stop in _elements(file, at, end, _IN_SEGMENT):
         if name == _CLUSTER:
             for _ in _elements(file, start, stop, _IN_CLUSTER):
                 pass
         _check_sum(file, start, stop)
-    return end
 
 
 def _elements(

@@ -30,6 +30,10 @@ _LETTERS = frozenset(
     {"subrip", "srt", "text", "ass", "ssa", "mov_text", "webvtt", "ttml", "eia_608"}
 )
 
+_SENSORS = frozenset({"klv", "scte_35"})
+# Bytes of all time codes of a film together; no picture that shows a face fits.
+_TIME_CODES = 255
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -145,7 +149,11 @@ def _why_dropped(stream: Stream, picture: Stream, *, sound: bool, metadata: bool
         name = stream.metadata.get("filename", "without a name")
         return f"an attached file ({name}), which may hold a picture"
     if stream.type == "data":
-        return None if metadata else "data, which may hold places"
+        if not metadata:
+            return "data, which may hold places"
+        return (
+            None if _data_is_known(stream) else "data of an unknown kind, which may hold pictures"
+        )
     codec: Any = stream.codec_context
     if codec is None:
         return "of a codec that is not known here"
@@ -156,6 +164,18 @@ def _why_dropped(stream: Stream, picture: Stream, *, sound: bool, metadata: bool
     if codec.codec.canonical_name in _LETTERS:
         return None
     return f"subtitles that are pictures ({codec.codec.canonical_name}), which may show a face"
+
+
+def _data_is_known(stream: Stream) -> bool:
+    """True for places, sensors and time codes: what is not made to hold pictures."""
+    kind = getattr(stream, "name", None)
+    if kind in _SENSORS:
+        return True
+    if "mov" not in stream.container.format.name.split(","):
+        return False
+    # In MP4 FFmpeg gives this name to GoPro's sensors alone; a track of time codes is tiny.
+    sizes = [entry.size for entry in stream.index_entries]
+    return kind == "bin_data" or 0 < sum(sizes) <= _TIME_CODES
 
 
 def seconds_of(value: int | None, base: Fraction | None) -> float:

@@ -36,12 +36,13 @@ class Wholeness:
         self, container: InputContainer, streams: Streams, source: str, *, tolerant: bool
     ) -> None:
         self._source, self._tolerant, self._streams = source, tolerant, streams
-        kinds = set((container.format.name or "").split(","))
+        self._kinds = kinds = set((container.format.name or "").split(","))
         self._indexed = bool(kinds & _INDEXES_ALL)
         self._by_pts = bool(kinds & _TELLS_PTS)
         self._declared = total_seconds(container) if kinds & _DECLARES_LENGTH else None
         self._start = (container.start_time or 0) / av.time_base
         self._end = self._start
+        self._picture_end = 0.0
         self._packets: dict[int, int] = {s.index: 0 for s in (streams.picture, *streams.copied)}
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         rate = streams.picture.guessed_rate or Fraction(25)
@@ -51,7 +52,6 @@ class Wholeness:
         self._expected = self._frames = 0
         self._fields = False
         self._damage: list[str] = []
-        self._skeleton = "matroska" in kinds
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,6 +88,11 @@ class Wholeness:
             self._end = max(self._end, end)
         if packet.stream_index != self._streams.picture.index:
             return
+        # Where nothing tells when a frame is shown, the order of the file does.
+        at = packet.pts if self._by_pts else packet.dts
+        if at is not None:
+            end = seconds_of(at + (packet.duration or self._frame_ticks), self._base)
+            self._picture_end = max(self._picture_end, end)
         if packet.is_discard or _never_shown(packet, self._streams.picture):
             return
         self._expected += 1
@@ -126,7 +131,7 @@ class Wholeness:
             for stream in (self._streams.picture, *self._streams.copied):
                 self._check_index(stream)
         self._check_length()
-        if self._skeleton:
+        if "matroska" in self._kinds:
             self._check_skeleton()
 
     def _overdue(self, now: int | None) -> None:
@@ -171,12 +176,18 @@ class Wholeness:
         if self._declared is not None:
             slack = max(_SLACK, _SLACK_SHARE * self._declared)
             lengths.append((self._declared, length, slack))
-        own = _own_length(self._streams.picture)
-        if own is not None and self._shown is not None and self._declared is not None:
-            end = float(sum(self._shown) * self._base)
+        own = self._own_length()
+        if own is not None:
             frame = float(self._frame_ticks * self._base)
-            lengths.append((own, end, max(frame / 2, _SLACK_SHARE * own)))
+            lengths.append((own, self._picture_end, max(frame / 2, _SLACK_SHARE * own)))
         return lengths
+
+    def _own_length(self) -> float | None:
+        """Seconds to the end of the picture, where the container says them exactly."""
+        picture = self._streams.picture
+        if "avi" in self._kinds:
+            return seconds_of(picture.duration, self._base) or None
+        return _tagged_length(picture) if "matroska" in self._kinds else None
 
     def _note(self, what: str) -> None:
         if not self._tolerant:
@@ -187,7 +198,7 @@ class Wholeness:
         self._damage.append(what)
 
 
-def _own_length(stream: Stream) -> float | None:
+def _tagged_length(stream: Stream) -> float | None:
     """Seconds to the end of a Matroska track, by the tag that its writers leave."""
     for name, text in stream.metadata.items():
         if name.upper() == "DURATION":
