@@ -126,12 +126,15 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
         calls.append(1)
         return {**losses, "posthoc": losses["posthoc"] * float("nan")} if len(calls) > 2 else losses
 
+    closed, close = [], fit.Report.close
+    monkeypatch.setattr(fit.Report, "close", lambda bar: (closed.append(bar), close(bar)))
     monkeypatch.setattr(fit, "objectives", spoilt)
     with pytest.raises(TrainingError, match=r"round 3: the loss posthoc is nan on \d\.png"):
         train(every_round, ground.data, tmp_path / "run")
     held = read(tmp_path / "run" / "checkpoint.pt")
     assert held["round"] == 2
     assert all(value.isfinite().all() for value in held["generator"].values())
+    assert len(closed) == 1  # its thread would go on in whatever comes next
 
 
 def test_no_space_for_a_checkpoint(

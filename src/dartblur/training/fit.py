@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,24 +62,28 @@ def fit(
         training.pool.warm_up(examples, lambda adversary: _average(adversary, fabric))
     batches = _loader(training, pictures, config, fabric)
     names = [*_active(config.objectives), "adversary"]
-    report = Report(out, names, config.run.rounds, training.round, fabric.is_global_zero)
-    saved = time.monotonic()
-    for batch in batches:
-        if training.round >= config.run.rounds:
-            break
-        batch = fabric.to_device(batch)
-        with fabric.autocast():
-            losses, painted = one_round(training, painter, reference, batch, config, fabric)
-        training.round += 1
-        report(training.round, losses)
-        last = training.round == config.run.rounds
-        if fabric.is_global_zero:
-            if last or time.monotonic() - saved > 60 * config.run.save_minutes:
-                checkpoint.save(training, config, out)
-                saved = time.monotonic()
-            if last or training.round % config.run.sheet_rounds == 0:
-                write_sheet(out / "sheets" / f"{training.round:06d}.png", batch, painted, reference)
-    report.close()
+    # Also where training fails: the bar has a thread, and hides the cursor.
+    with closing(
+        Report(out, names, config.run.rounds, training.round, fabric.is_global_zero)
+    ) as report:
+        saved = time.monotonic()
+        for batch in batches:
+            if training.round >= config.run.rounds:
+                break
+            batch = fabric.to_device(batch)
+            with fabric.autocast():
+                losses, painted = one_round(training, painter, reference, batch, config, fabric)
+            training.round += 1
+            report(training.round, losses)
+            last = training.round == config.run.rounds
+            if fabric.is_global_zero:
+                if last or time.monotonic() - saved > 60 * config.run.save_minutes:
+                    checkpoint.save(training, config, out)
+                    saved = time.monotonic()
+                if last or training.round % config.run.sheet_rounds == 0:
+                    write_sheet(
+                        out / "sheets" / f"{training.round:06d}.png", batch, painted, reference
+                    )
 
 
 def one_round(
