@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.boxes import mask
+from dartblur.boxes import Shape, mask
 from dartblur.faces import Faces
 
 Image = npt.NDArray[np.uint8]
@@ -69,12 +69,13 @@ class Picture:
         """Height and width in pixels."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
-    def hidden(self, rgb: Image, faces: Faces) -> Picture:
+    def hidden(self, rgb: Image, faces: Faces, shape: Shape = "box") -> Picture:
         """The picture with the boxes of `faces` taken from `rgb` and every other sample as it was.
 
-        rgb: (H, W, 3) uint8, what an anonymizer made of `self.rgb`.
+        rgb: (H, W, 3) uint8, what an anonymizer made of `self.rgb`. shape: what it changed of the
+        boxes.
         """
-        inside = mask(faces.boxes, *self.size)
+        inside = mask(faces.boxes, *self.size, shape)
         samples = self.samples.copy()
         # A view of the colour alone: the last channel of LA and RGBA, alpha, stays.
         colour = samples[..., :-1] if self.mode in ("LA", "RGBA") else samples
