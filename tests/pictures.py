@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from dartblur.anonymizers import Block
+from dartblur.anonymizers.blending import Blended
 from dartblur.faces import Faces
 
 Array = np.ndarray
@@ -53,9 +55,12 @@ def tree(folder: Path) -> list[str]:
     )
 
 
+def blocked(clear: Array, *boxes: list[float]) -> Array:
+    """The picture with these boxes, x1 y1 x2 y2, as `--method block` hides them."""
+    return Blended(Block())(clear, Faces(np.array(boxes, np.float32)))
+
+
 def assert_is_hidden(clear: Array, safe: Array) -> None:
-    """The middle of `safe` is the black block, and the rest is `clear`."""
-    [(x1, y1, x2, y2)] = middle(*clear.shape[:2]).boxes.astype(int)
-    expected = clear.copy()
-    expected[y1:y2, x1:x2] = 0
+    """The middle of `safe` is the black block without an edge, and the rest is `clear`."""
+    expected = blocked(clear, *middle(*clear.shape[:2]).boxes.tolist())
     np.testing.assert_array_equal(safe, expected)

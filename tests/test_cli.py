@@ -110,11 +110,11 @@ def test_options_come_from_a_file(tmp_path: Path, source: Path, command: Run) ->
     words = ("anonymize", source, "--boxes", boxes)
     assert command("--config", config, *words, "-o", tmp_path / "one").status == 0
     safe = np.array(Pillow.open(tmp_path / "one" / "a.png"))
-    assert (safe[10:15, 10:15] == [9, 8, 7]).all()
+    assert (safe[12, 12] == [9, 8, 7]).all()
     said = ("--colour", 1, 2, 3)
     assert command("--config", config, *words, "-o", tmp_path / "two", *said).status == 0
     safe = np.array(Pillow.open(tmp_path / "two" / "a.png"))
-    assert (safe[10:15, 10:15] == [1, 2, 3]).all()  # the command line has the last word
+    assert (safe[12, 12] == [1, 2, 3]).all()  # the command line has the last word
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,8 @@ def test_detect_writes_boxes_that_anonymize_takes(
     assert [row["bbox"] for row in content["annotations"]] == [[20, 16, 20, 16]]
     assert tree(source.parent) == ["a.png", "bad.png"]
     assert hide(source, "-o", tmp_path / "out", "--boxes", file).status == 0
-    assert (np.array(Pillow.open(tmp_path / "out" / "a.png"))[16:32, 20:40] == 0).all()
+    # Black in the middle; it passes into its surroundings at the border.
+    assert (np.array(Pillow.open(tmp_path / "out" / "a.png"))[20:28, 25:35] == 0).all()
 
 
 @pytest.mark.parametrize("words", [["--margin", -1], ["--detector", "x"], ["--workers", -1]])

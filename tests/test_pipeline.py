@@ -4,6 +4,7 @@ from tests.pictures import MiddleDetector, assert_is_hidden, textured
 
 import dartblur
 from dartblur.anonymizers import Block, Gaussian, MethodSettings, Pixelate
+from dartblur.anonymizers.blending import Blended
 from dartblur.errors import UsageError
 from dartblur.faces import Faces
 from dartblur.pipeline import Pipeline, cores, grown, make_pipeline
@@ -20,13 +21,15 @@ def test_the_simple_door_hides_faces(stub_detector: None) -> None:
     np.testing.assert_array_equal(image, before)
     grown_face = np.zeros((48, 60), bool)
     grown_face[13:35, 17:43] = True  # 20..40 × 16..32, grown by 15 % on every side
-    assert (safe[grown_face] == 0).all()
+    # Soft at the border: black in the middle, another colour than before all over.
+    assert (safe[18:30, 23:37] == 0).all()
+    assert (safe != image).any(axis=2)[grown_face].mean() > 0.9
     np.testing.assert_array_equal(safe[~grown_face], image[~grown_face])
 
 
 def test_a_pipeline_finds_grows_and_hides() -> None:
     image = textured(48, 60)
-    assert_is_hidden(image, Pipeline(MiddleDetector(), Block(), margin=0)(image))
+    assert_is_hidden(image, Pipeline(MiddleDetector(), Blended(Block()), margin=0)(image))
     [box] = Pipeline(MiddleDetector(), Block(), margin=0.5).faces(image).boxes.tolist()
     assert box == [10, 8, 50, 40]
     [box] = Pipeline(MiddleDetector(), Block(), margin=9).faces(image).boxes.tolist()
@@ -61,8 +64,10 @@ def test_another_kind_of_image_is_refused(image: object) -> None:
 
 def test_names_become_parts() -> None:
     settings = MethodSettings(strength=2, cells=5)
-    assert make_pipeline("gaussian", settings=settings).anonymizer == Gaussian(2)
-    assert make_pipeline("pixelate", settings=settings, margin=0.3).anonymizer == Pixelate(5)
+    assert make_pipeline("gaussian", settings=settings).anonymizer == Blended(Gaussian(2))
+    pixelate = make_pipeline("pixelate", settings=settings, margin=0.3)
+    assert (pixelate.anonymizer, pixelate.shape) == (Blended(Pixelate(5)), "box")
+    assert make_pipeline(settings=MethodSettings(shape="ellipse")).shape == "ellipse"
     assert make_pipeline("block", margin=0.3).margin == 0.3
 
 

@@ -5,6 +5,8 @@ Every function takes (N, 4) arrays of any real type, allows N = 0 and leaves its
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +14,8 @@ from dartblur.faces import BoolArray, FloatArray
 
 IntArray = npt.NDArray[np.int64]
 Boxes = npt.NDArray[np.floating] | npt.NDArray[np.integer]
+Shape = Literal["box", "ellipse"]
+"""What is changed of a box: all of it, or the ellipse that fits into it."""
 
 
 def area(boxes: Boxes) -> npt.NDArray[np.float64]:
@@ -76,12 +80,39 @@ def to_pixels(boxes: Boxes, height: int, width: int) -> IntArray:
     return pixels
 
 
-def mask(boxes: Boxes, height: int, width: int) -> BoolArray:
-    """The paper's `b`: (height, width) bool, True in every pixel that a box touches."""
+def mask(boxes: Boxes, height: int, width: int, shape: Shape = "box") -> BoolArray:
+    """The paper's `b`: (height, width) bool, True in every pixel that a box touches.
+
+    shape: with `ellipse`, every pixel whose centre lies in the ellipse of a box, see `radii`.
+    """
     inside = np.zeros((height, width), np.bool_)
-    for x1, y1, x2, y2 in to_pixels(boxes, height, width):
-        inside[y1:y2, x1:x2] = True
+    for box in to_pixels(boxes, height, width):
+        x1, y1, x2, y2 = box
+        if shape == "box":
+            inside[y1:y2, x1:x2] = True
+        elif x1 < x2 and y1 < y2:
+            inside[y1:y2, x1:x2] |= radii(box, height, width) <= 1
     return inside
+
+
+def radii(box: IntArray, height: int, width: int) -> FloatArray:
+    """How far out each pixel of one box lies, (h, w): 0 in the middle, 1 on its ellipse.
+
+    Towards a side that lies on the picture's own edge nothing gets farther: the face goes on there,
+    so that half of the ellipse is a half of the box.
+
+    box: (4,) whole pixels within the picture of `height` by `width`, not empty.
+    """
+    x1, y1, x2, y2 = (int(v) for v in box)
+    x, y = _outwards(x1, x2, width), _outwards(y1, y2, height)
+    return np.asarray(np.hypot(x, y[:, None]), np.float32)
+
+
+def _outwards(low: int, high: int, limit: int) -> FloatArray:
+    """From -1 to 1 at the pixels' centres; 0 in a half that ends at 0 or at `limit`."""
+    half = (high - low) / 2
+    places = (np.arange(high - low, dtype=np.float32) + 0.5 - half) / half
+    return places.clip(0 if low == 0 else -1, 0 if high == limit else 1).astype(np.float32)
 
 
 def nms(boxes: Boxes, scores: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.intp]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
+from dartblur.boxes import Shape
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
 from dartblur.detectors.merge import unite
@@ -29,11 +30,13 @@ class Pipeline:
     """Finds every face and hides it; the object to keep for many pictures, by any thread.
 
     margin: how far each detected box is grown on every side, as a share of its width and height.
+    shape: what the anonymizer changes of each box.
     """
 
     detector: Detector
     anonymizer: Anonymizer
     margin: float = DEFAULT_MARGIN
+    shape: Shape = "box"
 
     def __call__(self, image: Image) -> Image:
         """A new picture with every face hidden; (H, W, 3) uint8 RGB both."""
@@ -90,7 +93,8 @@ def make_pipeline(
     if not 0 <= margin <= MAX_MARGIN:
         raise UsageError(f"margin must lie in [0, {MAX_MARGIN:g}], not {margin}")
     found = make_detector(detector, threshold, threads or cores())
-    return Pipeline(found, make_anonymizer(method, settings), margin)
+    settings = settings or MethodSettings()
+    return Pipeline(found, make_anonymizer(method, settings), margin, settings.shape)
 
 
 def cores() -> int:

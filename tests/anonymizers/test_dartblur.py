@@ -40,6 +40,18 @@ def test_a_change_is_stretched_over_a_large_face(channels: int) -> None:
     np.testing.assert_allclose(painted[480, 40:-40, 0], expected[40:-40], atol=2)
 
 
+def test_changes_of_overlapping_faces_pass_into_each_other() -> None:
+    """No straight line through a face where its neighbour's box ends."""
+    boxes = np.array([[10, 20, 70, 80], [50, 10, 130, 90]])
+    windows = Windows(boxes, boxes, np.zeros((2, 3, 8, 8), np.uint8), np.zeros(2, np.float32))
+    changes = np.stack([np.full((3, 8, 8), change, np.float32) for change in (-60, 60)])
+    painted = add_changes(np.full((100, 140, 3), 128, np.uint8), windows, changes).astype(int)
+    assert np.abs(np.diff(painted[22:78, 10:130], axis=1)).max() < 30
+    # Alone, each is painted as it is.
+    assert (painted[20:80, 10:50] == 68).all()
+    assert (painted[10:90, 70:130] == 188).all()
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     for path in (tmp_path / "none.onnx", tmp_path):
         with pytest.raises(ConfigError, match=r"no such weights") as caught:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.pictures import textured
@@ -12,15 +14,20 @@ from dartblur.anonymizers import (
     make_anonymizer,
 )
 from dartblur.anonymizers.base import paint, paint_order
+from dartblur.anonymizers.blending import Blended, Ellipses
 from dartblur.errors import UsageError
 from dartblur.faces import Faces
 
 
 def test_names_become_what_they_say_with_their_settings() -> None:
     settings = MethodSettings(strength=2.5, cells=3, colour=(1, 2, 3))
-    assert make_anonymizer("gaussian", settings) == Gaussian(2.5)
-    assert make_anonymizer("pixelate", settings) == Pixelate(3)
-    assert make_anonymizer("block", settings) == Block((1, 2, 3))
+    # Every method hides without an edge, unless it is told otherwise.
+    assert make_anonymizer("gaussian", settings) == Blended(Gaussian(2.5))
+    assert make_anonymizer("pixelate", settings) == Blended(Pixelate(3))
+    assert make_anonymizer("block", settings) == Blended(Block((1, 2, 3)))
+    assert make_anonymizer("block", replace(settings, blended=False)) == Block((1, 2, 3))
+    in_ellipses = make_anonymizer("gaussian", replace(settings, shape="ellipse"))
+    assert in_ellipses == Ellipses(Blended(Gaussian(2.5)))
     assert DEFAULT_METHOD in ANONYMIZERS
 
 
@@ -34,6 +41,10 @@ def test_an_unknown_name_is_told_the_known_ones(name: str) -> None:
 def test_settings_out_of_range_are_refused_by_name() -> None:
     with pytest.raises(UsageError, match="strength"):
         make_anonymizer("gaussian", MethodSettings(strength=0))
+    with pytest.raises(UsageError, match=r"'circle'; choose one of box, ellipse"):
+        MethodSettings(shape="circle")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="ellipse"):
+        MethodSettings(shape="ellipse", blended=False)
     with pytest.raises(UsageError, match="cells"):
         make_anonymizer("pixelate", MethodSettings(cells=0))
 

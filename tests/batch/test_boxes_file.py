@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
-from tests.pictures import assert_is_hidden, textured, tree
+from tests.pictures import assert_is_hidden, blocked, middle, textured, tree
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
@@ -56,8 +56,7 @@ def test_boxes_out_of_a_second_run_are_complete(tmp_path: Path, folder: Path, hi
 def test_given_boxes_instead_of_found_ones(tmp_path: Path, folder: Path, hide: Hide) -> None:
     file = coco(tmp_path / "b.json", {"a.png": [[1, 2, 5, 6]], "sub/b.png": []})
     assert hide(folder, "-o", tmp_path / "out", "--boxes", file).status == 0
-    expected = IMAGE.copy()
-    expected[2:8, 1:6] = 0
+    expected = blocked(IMAGE, [1, 2, 6, 8])
     np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), expected)
     np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "sub" / "b.png")), IMAGE)
 
@@ -77,9 +76,8 @@ def test_given_boxes_besides_found_ones(tmp_path: Path, folder: Path, hide: Hide
     file = coco(tmp_path / "b.json", {"a.png": [[1, 2, 5, 6]]})
     words = ("--boxes", file, "--boxes-mode", "besides")
     assert hide(folder, "-o", tmp_path / "out", *words).status == 0
-    expected = IMAGE.copy()
-    expected[2:8, 1:6] = 0
-    assert_is_hidden(expected, np.array(Pillow.open(tmp_path / "out" / "a.png")))
+    expected = blocked(IMAGE, [1, 2, 6, 8], *middle(48, 60).boxes.tolist())
+    np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), expected)
     assert_is_hidden(IMAGE, np.array(Pillow.open(tmp_path / "out" / "sub" / "b.png")))
 
 
@@ -114,8 +112,7 @@ def test_boxes_are_of_the_upright_picture(tmp_path: Path, hide: Hide, save: Save
     source = save(tmp_path / "a.png", np.ascontiguousarray(np.rot90(IMAGE)), exif=exif)
     file = coco(tmp_path / "b.json", {"a.png": [[1, 2, 5, 6]]})
     assert hide(source, "-o", tmp_path / "out", "--boxes", file).status == 0
-    expected = IMAGE.copy()
-    expected[2:8, 1:6] = 0
+    expected = blocked(IMAGE, [1, 2, 6, 8])
     np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), expected)
 
 
@@ -123,9 +120,7 @@ def test_boxes_anywhere_in_the_file(tmp_path: Path, folder: Path, hide: Hide) ->
     rows = [[-50, -50, 60, 60], [58, 46, 500, 500], [200, 200, 5, 5], [30, 30, 0, 0]]
     file = coco(tmp_path / "b.json", {"a.png": rows})
     assert hide(folder / "a.png", "-o", tmp_path / "out", "--boxes", file).status == 0
-    expected = IMAGE.copy()
-    expected[:10, :10] = 0
-    expected[46:, 58:] = 0
+    expected = blocked(IMAGE, [0, 0, 10, 10], [58, 46, 60, 48])
     np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), expected)
 
 

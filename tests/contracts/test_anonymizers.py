@@ -1,11 +1,12 @@
 """What every anonymizer promises, whatever it paints; one suite over the whole table."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.pictures import FRAME_WEIGHTS, textured
+from tests.pictures import FRAME_WEIGHTS, smooth, textured
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import (
@@ -15,24 +16,36 @@ from dartblur.anonymizers import (
     MethodSettings,
     make_anonymizer,
 )
+from dartblur.anonymizers.blending import Blended, Ellipses
+from dartblur.boxes import Shape
 from dartblur.faces import Faces
 
 Array = np.ndarray
-# Their cover of a face looks at nothing beyond the face's own box; a painter that looks at the
-# surroundings (blurred) may take a neighbour's blur into account.
+# Their cover of a face, before it is blended, looks at nothing beyond the face's own box; a painter
+# that looks at the surroundings (blurred) may take a neighbour's blur into account.
 LOCAL = ("block", "gaussian", "pixelate")
 # The same method with the other kind of generator: pictures over 64 pixels are shrunk for it.
 FRAMES = "dartblur by frames"
 NAMES = (*ANONYMIZERS, FRAMES)
+IN_ELLIPSES = " in ellipses"
+HARD = MethodSettings(blended=False)
 
 
 def make(name: str) -> Anonymizer:
+    if name.endswith(IN_ELLIPSES):
+        return make_anonymizer(name.removesuffix(IN_ELLIPSES), MethodSettings(shape="ellipse"))
     if name == FRAMES:
         return make_anonymizer("dartblur", MethodSettings(weights=FRAME_WEIGHTS))
     return make_anonymizer(name)
 
 
-@pytest.fixture(scope="module", params=NAMES)
+def mask(anonymizer: Anonymizer, faces: Faces, image: Array) -> Array:
+    """Where the anonymizer may change something."""
+    shape = "ellipse" if isinstance(anonymizer, Ellipses) else "box"
+    return boxlib.mask(faces.boxes, *image.shape[:2], shape)
+
+
+@pytest.fixture(scope="module", params=[*NAMES, *(name + IN_ELLIPSES for name in ANONYMIZERS)])
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -54,14 +67,14 @@ def check(anonymizer: Anonymizer, image: Array, faces: Faces) -> Array:
     np.testing.assert_array_equal(faces.boxes, boxes)
     assert not np.shares_memory(out, image)
     assert (out.shape, out.dtype) == (image.shape, np.uint8)
-    outside = ~boxlib.mask(faces.boxes, *image.shape[:2])
+    outside = ~mask(anonymizer, faces, image)
     np.testing.assert_array_equal(out[outside], image[outside])
     np.testing.assert_array_equal(anonymizer(image, faces), out)
     return out
 
 
-def share_changed(image: Array, out: Array, faces: Faces) -> float:
-    inside = boxlib.mask(faces.boxes, *image.shape[:2])
+def share_changed(anonymizer: Anonymizer, image: Array, out: Array, faces: Faces) -> float:
+    inside = mask(anonymizer, faces, image)
     return float((out != image).any(axis=2)[inside].mean())
 
 
@@ -73,7 +86,7 @@ def test_no_faces_give_an_equal_copy(anonymizer: Anonymizer) -> None:
 @pytest.mark.parametrize("side", [4, 8, 16, 40, 100])
 def test_a_face_is_changed_all_over(anonymizer: Anonymizer, side: int) -> None:
     image, faces = textured(140, 150), faces_of((20, 30, 20 + side, 30 + side))
-    assert share_changed(image, check(anonymizer, image, faces), faces) > 0.9
+    assert share_changed(anonymizer, image, check(anonymizer, image, faces), faces) > 0.9
 
 
 PLACES = {
@@ -97,7 +110,7 @@ PLACES = {
 @pytest.mark.parametrize("box", PLACES.values(), ids=PLACES)
 def test_boxes_anywhere_are_changed(anonymizer: Anonymizer, box: tuple[float, ...]) -> None:
     image, faces = textured(48, 60), faces_of(box)
-    assert share_changed(image, check(anonymizer, image, faces), faces) > 0.4
+    assert share_changed(anonymizer, image, check(anonymizer, image, faces), faces) > 0.4
 
 
 @pytest.mark.parametrize("box", [(30, 30, 31, 31), (0, 0, 1, 1), (59, 47, 60, 48), (-5, -5, 1, 1)])
@@ -147,7 +160,7 @@ def test_a_face_of_three_thousand_pixels(anonymizer: Anonymizer) -> None:
     image = np.tile(textured(300, 300), (11, 11, 1))
     faces = faces_of((100, 150, 3100, 3150))
     out = anonymizer(image, faces)
-    assert share_changed(image, out, faces) > 0.9
+    assert share_changed(anonymizer, image, out, faces) > 0.9
     detail = np.abs(np.diff(image[200:3000, 200:3000].astype(int), axis=1)).mean()
     left = np.abs(np.diff(out[200:3000, 200:3000].astype(int), axis=1)).mean()
     assert left < detail / 5
@@ -207,7 +220,7 @@ def test_a_face_twice_is_a_face_once(anonymizer: Anonymizer) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_each_pixel_is_the_cover_of_the_largest_box_that_holds_it(name: str, seed: int) -> None:
     """So overlap neither hides twice nor un-hides, and all is made from the original picture."""
-    anonymizer, image = make_anonymizer(name), textured(96, 96, seed)
+    anonymizer, image = make_anonymizer(name, HARD), textured(96, 96, seed)
     faces = _distinct(crowd(seed, 25), image)
     pixels = boxlib.to_pixels(faces.boxes, *image.shape[:2])
     largest_last = np.argsort(boxlib.area(pixels), kind="stable")
@@ -223,7 +236,7 @@ def test_a_cover_is_made_from_the_box_alone(name: str) -> None:
     image, faces = textured(96, 96), faces_of((20, 30, 61, 77))
     inside = boxlib.mask(faces.boxes, 96, 96)
     elsewhere = np.where(inside[..., None], image, 255 - image)
-    anonymizer = make_anonymizer(name)
+    anonymizer = make_anonymizer(name, HARD)
     np.testing.assert_array_equal(
         anonymizer(elsewhere, faces)[inside], anonymizer(image, faces)[inside]
     )
@@ -248,6 +261,42 @@ def test_a_painter_on_top_of_the_blur_sees_only_the_blur(name: str) -> None:
             tried += 1
             np.testing.assert_array_equal(anonymizer(other, faces), out)
     assert tried
+
+
+@pytest.mark.parametrize("shape", ["box", "ellipse"])
+@pytest.mark.parametrize("name", LOCAL)
+def test_no_edge_is_seen_around_faces(name: str, shape: Shape) -> None:
+    image, faces = smooth(160, 200), faces_of((30, 30, 90, 100), (70, 60, 160, 150))
+    image[40:140, 40:150] = 255 - image[40:140, 40:150]
+    hidden = make_anonymizer(name, MethodSettings(colour=(250, 250, 250), shape=shape))(
+        image, faces
+    )
+    border = boxlib.mask(faces.boxes, *image.shape[:2], shape)
+    border &= ~cv2.erode(border.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    near = cv2.dilate(border.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    steps = np.abs(np.diff(hidden.astype(int), axis=1)).max(axis=2)
+    assert np.percentile(steps[near[:, 1:]], 95) < 40
+
+
+class Pasted:
+    """Hides faces under what was drawn beforehand: nothing of the clear picture."""
+
+    def __init__(self, cover: Array) -> None:
+        self.cover = cover
+
+    def __call__(self, image: Array, faces: Faces) -> Array:
+        inside = boxlib.mask(faces.boxes, *image.shape[:2])
+        return np.where(inside[..., None], self.cover, image)
+
+
+@pytest.mark.parametrize("wrapper", [Blended, Ellipses])
+def test_blending_takes_nothing_from_a_hidden_pixel(wrapper: type[Blended | Ellipses]) -> None:
+    image, faces = textured(96, 96), faces_of((20, 30, 61, 77), (50, 40, 96, 66), (2, 2, 14, 14))
+    anonymizer = wrapper(Pasted(textured(96, 96, seed=1)))
+    hidden = mask(anonymizer, faces, image)
+    other = np.where(hidden[..., None], 255 - image, image)
+    out = check(anonymizer, image, faces)
+    np.testing.assert_array_equal(anonymizer(other, faces), out)
 
 
 @settings(max_examples=25)

@@ -13,8 +13,8 @@ import numpy as np
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import Image
+from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.seams import close_seams
 from dartblur.anonymizers.windows import Windows, extract
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
@@ -25,7 +25,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
 IMAGE_SIZE = "image_size"
 """In the metadata of a full-frame generator's file: longer side of a picture in its training."""
 SEAMLESS = "seamless"
-"""In the metadata of a generator's file that learned on a seamless blur: see `seams`."""
+"""In the metadata of a generator's file that learned on a seamless blur: see `blending`."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
 _GREY = 2
@@ -59,7 +59,7 @@ class Dartblur:
         blurred = self.blur(image, faces)
         painter, seamless = _painter(self.weights, self.threads, self.device)
         if seamless:
-            close_seams(blurred, boxes)
+            blend_borders(blurred, boxes)
         painted = painter(blurred, boxes)
         if not any(_has_colour(cut) for cut in _cuts(blurred, boxes)):
             # A black-and-white picture that is kept in three channels stays one.
@@ -69,9 +69,14 @@ class Dartblur:
 
 
 def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
-    """A copy of `blurred` with each window's change, (N, 1 or 3, S, S), stretched over its box."""
+    """A copy of `blurred` with each window's change, (N, 1 or 3, S, S), stretched over its box.
+
+    Where boxes overlap, each one's change fades towards its own border: one passes into the other.
+    """
     out = blurred.copy()
-    for box, frame, change in zip(windows.boxes, windows.frames, changes, strict=True):
+    for i, (box, frame, change) in enumerate(
+        zip(windows.boxes, windows.frames, changes, strict=True)
+    ):
         x1, y1, x2, y2 = (int(v) for v in box)
         left, top = x1 - int(frame[0]), y1 - int(frame[1])
         size = (int(frame[2] - frame[0]), int(frame[3] - frame[1]))
@@ -79,9 +84,37 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
         # OpenCV drops the last axis where it has length 1.
         spread = np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
         here = spread[top : top + y2 - y1, left : left + x2 - x1]
-        painted = np.rint(blurred[y1:y2, x1:x2] + here)
-        out[y1:y2, x1:x2] = np.clip(painted, 0, 255).astype(np.uint8)
+        painted = np.clip(blurred[y1:y2, x1:x2] + here, 0, 255)
+        share = _share(box, windows.boxes[:i])
+        if share is not None:
+            before = out[y1:y2, x1:x2]
+            painted = before + share[..., None] * (painted - before)
+        out[y1:y2, x1:x2] = np.rint(painted).astype(np.uint8)
     return out
+
+
+def _share(box: IntArray, earlier: IntArray) -> FloatArray | None:
+    """What a box's own paint weighs among that of all so far, (h, w) in (0, 1]; None: it is alone.
+
+    Every box weighs as the squared distance from its border.
+    """
+    low, high = np.maximum(earlier[:, :2], box[:2]), np.minimum(earlier[:, 2:], box[2:])
+    met = (low < high).all(axis=1)
+    if not met.any():
+        return None
+    own = _weight(box)
+    total = own.copy()
+    for other, (x1, y1), (x2, y2) in zip(earlier[met], low[met], high[met], strict=True):
+        weight = _weight(other)[y1 - other[1] : y2 - other[1], x1 - other[0] : x2 - other[0]]
+        total[y1 - box[1] : y2 - box[1], x1 - box[0] : x2 - box[0]] += weight
+    return np.asarray(own / total, np.float32)
+
+
+def _weight(box: IntArray) -> FloatArray:
+    width, height = box[2:] - box[:2]
+    x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in (width, height))
+    nearest = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)[:, None])
+    return np.asarray(nearest**2, np.float32)
 
 
 def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:

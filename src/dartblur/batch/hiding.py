@@ -69,7 +69,8 @@ class Hiding:
     def _picture(self, job: Job, target: Path) -> Record:
         picture = read_picture(job.source, self.max_megapixels)
         faces = self._faces(job, picture)
-        safe = picture.hidden(self.pipeline.anonymizer(picture.rgb, faces), faces)
+        rgb = self.pipeline.anonymizer(picture.rgb, faces)
+        safe = picture.hidden(rgb, faces, self.pipeline.shape)
         data = encode_picture(safe, job.source, keep_metadata=self.options.keep_metadata)
         self.ledger.writing(job.relative)
         write_atomically(target, data, self.parts)

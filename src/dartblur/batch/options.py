@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.ledger import stamp
+from dartblur.boxes import Shape
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
@@ -63,6 +64,9 @@ class HideOptions:
         Red, green and blue, 0 to 255 (block).
     weights
         ONNX file of a generator of your own, see `dartblur export` (dartblur).
+    shape
+        What of each box is hidden: `box`, or the `ellipse` that fits into it. Both pass into
+        their surroundings without an edge.
     margin
         How far each detected box is grown on every side, as a share of its width and height.
     boxes
@@ -80,6 +84,7 @@ class HideOptions:
     cells: int = 8
     colour: tuple[int, int, int] = (0, 0, 0)
     weights: Path | None = None
+    shape: Shape = "box"
     margin: float = DEFAULT_MARGIN
     boxes: Path | None = None
     boxes_mode: Literal["instead", "besides"] = "instead"
@@ -96,7 +101,9 @@ class HideOptions:
         return make_pipeline(
             self.method,
             self.find.name(film=film),
-            settings=MethodSettings(self.strength, self.cells, self.colour, self.weights),
+            settings=MethodSettings(
+                self.strength, self.cells, self.colour, self.weights, self.shape
+            ),
             threshold=self.find.threshold,
             margin=self.margin,
             threads=threads,

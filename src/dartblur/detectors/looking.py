@@ -22,6 +22,11 @@ OVERLAP_WITHIN = 0.5
 SUPPORT = 0.14
 # Height in pixels, in the largest view of the picture, at which a score is taken as it is.
 PLAIN_HEIGHT = 48
+# The smallest boxes lose as much as one this many doublings below.
+LEAST_DOUBLINGS = -2
+# Height in pixels of a view over which a box is asked for more: a network sees a part of such a
+# face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
+LARGE_HEIGHT = 256
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ class Look:
     zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `views.scale_for`.
     own_size: pictures of up to this many pixels are looked at in no less than their own size.
     mirrored: the network is shown the picture's mirror image.
+    large_loss: what a score's logit loses for each doubling of a box's height in the view beyond
+        `LARGE_HEIGHT`.
     """
 
     network: Network
@@ -56,16 +63,23 @@ class Look:
     own_size: int = ZOOM_1_AREA
     mirrored: bool = False
     scale: Scale = Scale()
+    large_loss: float = 0.0
 
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
-        """Boxes (N, 4) in pixels of the picture and common scores (N,) of at least `floor`."""
+        """Boxes (N, 4) in pixels of the picture and common scores (N,).
+
+        floor: candidates whose common score, before a large one's loss, is less are left out.
+        """
         height, width = image.shape[:2]
         view = scaled(image, self.factor(height, width))
         pixels = view.pixels[:, ::-1] if self.mirrored else view.pixels
         boxes, scores = self._in_view(pixels, floor)
         if self.mirrored:
             boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
-        return box.scale(boxes, 1 / view.x, 1 / view.y), self.scale(scores)
+        common = self.scale(scores)
+        if self.large_loss:
+            common = _less_if_large(common, boxes[:, 3] - boxes[:, 1], self.large_loss)
+        return box.scale(boxes, 1 / view.x, 1 / view.y), common
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
@@ -91,7 +105,7 @@ class Looking:
 
     threshold: faces that score less are left out.
     size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
-        loses for one half as high, or less: the smaller, the more often it is not a face.
+        loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
@@ -124,9 +138,14 @@ class Looking:
         return Faces(inside[sure], np.clip(scores[sure], 0, 1))
 
 
+def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], loss: float) -> Scores:
+    doublings = np.log2(np.maximum(heights, LARGE_HEIGHT) / LARGE_HEIGHT)
+    return _sigmoid(_logit(scores) - loss * doublings)
+
+
 def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:
     doublings = np.log2(np.maximum(heights, 1) / PLAIN_HEIGHT)
-    return _sigmoid(_logit(scores) + gain * np.clip(doublings, -1, 1))
+    return _sigmoid(_logit(scores) + gain * np.clip(doublings, LEAST_DOUBLINGS, 1))
 
 
 def _logit(scores: Scores) -> Scores:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.boxes import mask
+from dartblur.boxes import Shape, mask
 from dartblur.faces import Faces
 from dartblur.images.tones import Tones, in_use, over
 
@@ -97,12 +97,13 @@ class Picture:
                 views += _views_of(over(paint, alpha, _full(alpha), ground))
         return tuple(views)
 
-    def hidden(self, rgb: Image, faces: Faces) -> Picture:
+    def hidden(self, rgb: Image, faces: Faces, shape: Shape = "box") -> Picture:
         """The picture with the boxes of `faces` taken from `rgb`, opaque; all else is as it was.
 
-        rgb: (H, W, 3) uint8, what an anonymizer made of `self.rgb`.
+        rgb: (H, W, 3) uint8, what an anonymizer made of `self.rgb`. shape: what it changed of the
+        boxes.
         """
-        inside = mask(faces.boxes, *self.size)
+        inside = mask(faces.boxes, *self.size, shape)
         if not inside.any():
             return replace(self, rgb=rgb)
         samples = self.samples.copy()

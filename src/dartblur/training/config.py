@@ -18,7 +18,7 @@ class Data:
     memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
     processes that make batches. found: least score of f's boxes on the clear picture, which are
     the targets f(x). overlap: intersection over union from which a better box replaces another.
-    seamless: the blur is led over into its surroundings, see `anonymizers.seams` (the paper's is
+    seamless: the blur is led over into its surroundings, see `anonymizers.blending` (the paper's is
     not).
     """
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from dartblur import boxes as boxlib
+from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.seams import close_seams
 from dartblur.anonymizers.windows import Windows, extract
 from dartblur.datasets.crops import (
     Image,
@@ -98,7 +98,7 @@ def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator)
     place = around_a_face(picture, data.crop, rng)
     boxes = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
     if data.seamless:
-        close_seams(blurred, boxes)
+        blend_borders(blurred, boxes)
     windows = extract(blurred, _touching(boxes, place), size)
     pixel, owner, at = pixel_map(windows, place, size)
     return Crop(

@@ -8,12 +8,12 @@ from hypothesis.extra.numpy import arrays
 from tests.pictures import smooth, textured
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.seams import DEPTH, close_seams
+from dartblur.anonymizers.blending import DEPTH, blend_borders, cut_ellipses
 
 
 def closed(picture: np.ndarray, *boxes: tuple[int, int, int, int]) -> np.ndarray:
     out = picture.copy()
-    close_seams(out, np.array(boxes, np.int64).reshape(-1, 4))
+    blend_borders(out, np.array(boxes, np.int64).reshape(-1, 4))
     return out
 
 
@@ -103,3 +103,44 @@ def test_nothing_outside_the_boxes_is_touched(data: st.DataObject) -> None:
     out = closed(picture, *boxlib.to_pixels(faces, height, width))
     outside = ~boxlib.mask(faces, height, width)
     np.testing.assert_array_equal(out[outside], picture[outside])
+
+
+def test_an_ellipse_holds_what_counts_as_hidden_of_its_box() -> None:
+    """The middle 70 % x 70 %, whatever the box and wherever it lies."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        low, sides = rng.integers(-30, 90, 2), rng.integers(2, 80, 2)
+        box = np.array([[*low, *(low + sides)]], np.float32)
+        inside = boxlib.mask(box, 96, 96, "ellipse")
+        [(x1, y1, x2, y2)] = boxlib.grow(boxlib.to_pixels(box, 96, 96), -0.15)
+        assert inside[int(np.ceil(y1)) : int(y2), int(np.ceil(x1)) : int(x2)].all()
+        assert not (inside & ~boxlib.mask(box, 96, 96)).any()
+
+
+def test_an_ellipse_reaches_the_picture_s_edge_as_far_as_its_face_does() -> None:
+    inside = boxlib.mask(np.array([[0, 10, 20, 50]]), 60, 80, "ellipse")
+    assert inside[10:50, :10].all()
+    assert not inside[10, 19]
+    assert boxlib.mask(np.array([[-5, -5, 99, 99]]), 60, 80, "ellipse").all()
+
+
+def test_ellipses_lose_their_edge_and_keep_their_middle() -> None:
+    picture, boxes = smooth(120, 160), np.array([[30, 20, 90, 100], [70, 50, 120, 110]])
+    covered = np.full_like(picture, 250)
+    out = cut_ellipses(covered, picture, boxes)
+    inside = boxlib.mask(boxes, 120, 160, "ellipse")
+    np.testing.assert_array_equal(out[~inside], picture[~inside])
+    np.testing.assert_array_equal(out[52:68, 52:68], covered[52:68, 52:68])
+    for axis in (0, 1):
+        border = np.diff(inside.astype(int), axis=axis) != 0
+        plain = np.where(inside[..., None], covered, picture).astype(int)
+        before, after = (np.abs(np.diff(p.astype(int), axis=axis))[border] for p in (plain, out))
+        assert np.median(before) > 100
+        assert np.median(after) < 10
+
+
+def test_a_huge_ellipse_is_blended_too() -> None:
+    picture = np.full((1300, 1300, 3), 60, np.uint8)
+    out = cut_ellipses(np.full_like(picture, 200), picture, np.array([[50, 50, 1250, 1250]]))
+    assert np.abs(np.diff(out[650].astype(int), axis=0)).max() < 8
+    assert out[650, 650, 0] == 200
