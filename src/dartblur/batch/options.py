@@ -14,13 +14,17 @@ from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
-from dartblur.batch.ledger import stamp
+from dartblur.batch.inputs import stamp
+from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.pipeline import DEFAULT_MARGIN, Pipeline, cores, make_pipeline
 from dartblur.video import VideoOptions
+
+# What a machine of few cores still bears; more is for more cores.
+_MOST_WORKERS = 64
 
 
 @Parameter(name="*")
@@ -117,6 +121,13 @@ class HideOptions:
         content = json.dumps([self.described(film=film), *more], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
+    @staticmethod
+    def digest_with(digest: str, given: PictureBoxes) -> str:
+        """A `digest` with the boxes given for one picture; cheap: asked for every picture."""
+        faces = given.faces
+        content = f"{digest} {given.size} ".encode() + faces.boxes.tobytes()
+        return hashlib.sha256(content).hexdigest()[:24]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -199,8 +210,12 @@ class RunOptions:
         Raises:
             UsageError: a value is out of range.
         """
-        if self.workers < 0:
-            raise UsageError(f"workers must be 0 or more, not {self.workers}")
+        most = max(_MOST_WORKERS, 4 * cores())
+        if not 0 <= self.workers <= most:
+            raise UsageError(
+                f"workers must lie in 0..{most}, not {self.workers}: more would only wait for the "
+                f"{cores()} cores, and take memory"
+            )
         if not self.max_megapixels > 0:
             raise UsageError(f"max-megapixels must be more than 0, not {self.max_megapixels}")
         return self.workers or cores()
