@@ -60,9 +60,9 @@ class HideOptions:
         `dartblur` blurs faces and paints the blur so that detectors can learn from it;
         `gaussian`, `pixelate`, `block`.
     strength
-        Scales the blur's kernel (gaussian, dartblur).
+        Scales the blur's kernel (gaussian, dartblur); 0.75 or more.
     cells
-        Cells of the mosaic across a face (pixelate).
+        Cells of the mosaic across a face, 1 to 12 (pixelate).
     colour
         Red, green and blue, 0 to 255 (block).
     weights
