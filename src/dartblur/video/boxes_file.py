@@ -121,7 +121,7 @@ class GivenBoxes:
             rows = [(b[:4], b[4] if len(b) > 4 else 1.0) for b in row.get("boxes", [])]
             boxes = np.array([b for b, _ in rows], np.float32)
             return Faces(boxes, np.array([s for _, s in rows], np.float32))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BoxesError(
                 f"{self._path}, line {number}: boxes must be lists of x1, y1, x2, y2 ({error})"
             ) from error
