@@ -19,7 +19,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-
 FILES, FILM = "files", "s of film"
 
 
