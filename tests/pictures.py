@@ -46,12 +46,17 @@ class MiddleDetector:
         return [middle(*image.shape[:2]) for image in images]
 
 
+def state(out: Path) -> Path:
+    """The folder in which a run into `out` keeps its state."""
+    return out.with_name(out.name + ".dartblur")
+
+
 def tree(folder: Path) -> list[str]:
-    """All files below a folder but the ledger's, with forward slashes, in order."""
+    """All files below a folder, with forward slashes, in order; of a state folder none."""
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if not path.is_dir() and ".dartblur" not in path.parts
+        if not path.is_dir() and path.parent.suffix != ".dartblur"
     )
 
 

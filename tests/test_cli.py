@@ -1,6 +1,8 @@
 """The command line: what it takes, what it says, and how it ends."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from tests.conftest import Outcome
 from tests.pictures import textured, tree
 
 import dartblur
+from dartblur import cli
 
 Run = Callable[..., Outcome]
 Save = Callable[..., Path]
@@ -42,6 +45,9 @@ def test_all_done_is_0_some_failed_is_1(tmp_path: Path, source: Path, hide: Run)
         (["--margin", -1], "-1"),
         (["--strength", 0], "strength"),
         (["--method", "pixelate", "--cells", 0], "cells"),
+        (["--method", "gaussian", "--strength", "1e-9"], "can still be recognised"),
+        (["--method", "pixelate", "--cells", 100_000], "can still be recognised"),
+        (["--workers", 100_000], "workers must lie in 0.."),
         (["--colour", 0, 0, 256], "256"),
         (["--method", "dartblur", "--weights", "none.onnx"], "none.onnx"),
         (["--method", "dartblur", "--weights", __file__], "test_cli.py"),
@@ -183,6 +189,148 @@ def test_detect_needs_a_file_to_write_and_something_to_read(
     assert command("detect", source, "-o", source).status == 2
     assert source.read_bytes() == before
     assert command("detect", source, "-o", tmp_path / "new" / "b.json").status == 0
+
+
+def _run_script(script: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """A Python of its own that prepares something, and then is the `dartblur` command."""
+    code = script + "\nfrom dartblur.__main__ import main\nmain()\n"
+    call = [sys.executable, "-c", code, *(str(word) for word in words)]
+    return subprocess.run(call, capture_output=True, text=True, timeout=100, check=False)
+
+
+# As where only the base is installed: what the extras bring cannot be found.
+_BASE_ALONE = """
+import sys
+class Absent:
+    extras = {"torch", "lightning", "onnx", "onnxscript", "retinaface", "scipy", "matplotlib",
+              "faster_coco_eval", "mtcnn", "yuface", "pillow_heif"}
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.extras:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["train", "--config", "c.toml", "--data", "d", "-o", "r"], "train"),
+        (["--config", "c.toml", "train", "d", "-o", "r"], "train"),
+        (["train", "--help"], "train"),
+        (["export", "r", "-o", "g.onnx"], "train"),
+        (["evaluate", "--data", "d", "-o", "r"], "train,evaluate"),
+        (["evaluate-photo", "p.jpg", "-o", "f.png"], "evaluate"),
+        (["evaluate-widerface", "p", "g"], "evaluate"),
+    ],
+    ids=str,
+)
+def test_a_command_that_lacks_its_extra_names_it(words: list[str], extra: str) -> None:
+    run = _run_script(_BASE_ALONE, *words)
+    assert run.returncode == 2
+    [line] = run.stderr.splitlines()
+    assert line.endswith(f"pip install 'dartblur[{extra}]'")
+
+
+def test_the_overview_describes_every_command_with_the_base_alone() -> None:
+    run = _run_script(_BASE_ALONE, "--help")
+    assert run.returncode == 0
+    for name in cli.app:
+        if not name.startswith("-"):
+            assert re.search(rf"│ {name}  +[A-Z]\w+ ", run.stdout), name
+
+
+@pytest.mark.parametrize("name", cli._LAZY)
+def test_the_overview_says_what_the_command_says_of_itself(name: str) -> None:
+    module, _, function = cli._LAZY[name].target.partition(":")
+    loaded = pytest.importorskip(module, reason="its extra is not installed")
+    said = getattr(loaded, function).__doc__.splitlines()[0]
+    assert said.replace("`", "") == cli._LAZY[name].help
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("anonymise", "did you mean 'anonymize'?"),
+        ("evaluate_photo", "did you mean 'evaluate-photo'?"),
+        ("frobnicate", "there are anonymize, detect, compare, train"),
+        ("photo.jpg", "there are anonymize"),
+    ],
+)
+def test_a_misspelt_command(word: str, told: str) -> None:
+    run = _run_script(_BASE_ALONE, word, "x", "-o", "y")
+    assert run.returncode == 2
+    [line] = run.stderr.splitlines()
+    assert told in line
+
+
+def test_an_option_is_shown_once_in_a_command_s_help(command: Run) -> None:
+    pytest.importorskip("dartblur.training.run", reason="the extra train is not installed")
+    assert len(re.findall(r"--config\b", command("train", "--help").error)) == 2  # and below it
+    assert "│    --config" not in command("anonymize", "--help").error
+
+
+@pytest.mark.parametrize("module", ["cv2", "onnxruntime", "cyclopts", "dartblur.cli"])
+def test_an_interrupt_while_the_command_loads(tmp_path: Path, module: str) -> None:
+    script = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+"""
+    run = _run_script(script, "anonymize", tmp_path, "-o", tmp_path / "out")
+    assert run.returncode == 130
+    assert run.stderr == "stopped; nothing was begun\n"
+
+
+# Every way to another machine, of Python's and of libraries that ask the system themselves.
+_NO_NETWORK = """
+import socket, sys
+def refuse(event, args):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        raise RuntimeError(f"a run asked for {event}: {args}")
+sys.addaudithook(refuse)
+"""
+
+
+def test_a_run_needs_no_network(tmp_path: Path, source: Path) -> None:
+    """No telemetry, no weights from elsewhere, no look for updates."""
+    run = _run_script(_NO_NETWORK, "anonymize", source, "-o", tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "out" / "a.png").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by the system calls' own filter of Linux")
+def test_a_run_opens_no_socket(tmp_path: Path, source: Path) -> None:
+    """Of native libraries too: the system lets the whole process open none."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    trace = tmp_path / "calls"
+    call = [strace, "-f", "-e", "trace=socket,connect,sendto", "-o", str(trace), sys.executable]
+    words = ["-m", "dartblur", "anonymize", str(source), "-o", str(tmp_path / "out")]
+    run = subprocess.run([*call, *words], capture_output=True, text=True, timeout=110, check=False)
+    if "ptrace" in run.stderr:
+        pytest.skip("strace may not trace here")
+    assert run.returncode == 0, run.stderr
+    assert not [line for line in trace.read_text().splitlines() if "AF_INET" in line]
+
+
+def test_verbose_tells_what_is_done(tmp_path: Path, source: Path) -> None:
+    quiet = _run_script("", "anonymize", source, "-o", tmp_path / "one")
+    told = _run_script("", "anonymize", source, "-o", tmp_path / "two", "--verbose")
+    assert (quiet.returncode, told.returncode) == (0, 0)
+    assert re.search(rf"dartblur\.batch: {source}: \d+ faces, [\d.]+ s", told.stderr)
+    assert "dartblur.batch" not in quiet.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete(command: Run, shell: str) -> None:
+    script = cli.app.generate_completion(shell=shell)
+    for name in ("anonymize", "evaluate-photo", "keep-metadata"):
+        assert name in script
+    assert command("--install-completion", "--help").status == 0
 
 
 def test_the_module_and_the_command_are_the_same() -> None:

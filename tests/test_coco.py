@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tests.pictures import tree
@@ -37,6 +37,7 @@ def test_no_box_moves_by_more_than_rounding(
     tmp_path_factory: pytest.TempPathFactory, corners: np.ndarray
 ) -> None:
     boxes = np.sort(corners.reshape(4, 2, 2), axis=1).reshape(4, 4)
+    assume(boxes.max() > 2)  # else they look like shares of the sides
     path = tmp_path_factory.mktemp("coco") / "boxes.json"
     write_coco(path, lambda: [PictureBoxes("a.jpg", (1, 1), Faces(boxes))])
     np.testing.assert_allclose(read_coco(path)["a.jpg"].faces.boxes, boxes, atol=0.01)
@@ -134,6 +135,12 @@ BROKEN = {
     "box of NaN": _with_box(bbox=[float("nan"), 2, 3, 4]),
     "box of infinity": _with_box(bbox=[1, 2, float("inf"), 4]),
     "box beyond float32": _with_box(bbox=[1, 2, 1e300, 4]),
+    "box of a number of 400 digits": _with_box(bbox=[1, 2, 10**400, 4]),
+    "height infinite": _with_image(height=float("inf")),
+    "height of 400 digits": _with_image(height=10**400),
+    "score of 400 digits": _with_box(score=10**400),
+    "shares of the sides": _with_box(bbox=[0.25, 0.5, 0.2, 0.5]),
+    "the whole picture as shares": _with_box(bbox=[0, 0, 1, 1]),
     "score over 1": _with_box(score=1.5),
     "score NaN": _with_box(score=float("nan")),
     "score a word": _with_box(score="high"),
@@ -147,6 +154,28 @@ def test_malformed_content_names_the_file(tmp_path: Path, content: object) -> No
     path.write_text(json.dumps(content))
     with pytest.raises(BoxesError, match=r"boxes\.json"):
         read_coco(path)
+
+
+def test_messages_stay_short(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(_with_box(bbox=["9" * 100_000, 2, 3, 4], image_id="8" * 10_000)))
+    with pytest.raises(BoxesError) as error:
+        read_coco(path)
+    assert len(str(error.value)) < 400 + len(str(path))
+
+
+def test_boxes_go_to_their_pictures_in_any_order(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    images = [{"id": key, "file_name": f"{key}.jpg"} for key in ("x", "y", "z")]
+    owners = ["z", "x", "z", "x", "z"]
+    boxes = [
+        {"image_id": key, "bbox": [i, i, 5, 5], "score": i / 10} for i, key in enumerate(owners)
+    ]
+    path.write_text(json.dumps({"images": images, "annotations": boxes}))
+    read = read_coco(path)
+    found = {name: picture.faces.boxes[:, 0].tolist() for name, picture in read.items()}
+    assert found == {"x.jpg": [1, 3], "y.jpg": [], "z.jpg": [0, 2, 4]}
+    np.testing.assert_allclose(read["z.jpg"].faces.scores, [0, 0.2, 0.4])
 
 
 @pytest.mark.parametrize(

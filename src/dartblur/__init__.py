@@ -7,11 +7,15 @@ For many pictures keep a pipeline: ``hide = dartblur.make_pipeline("pixelate")``
 ``hide(image)``, or ``hide.faces(image)`` for the boxes alone.
 """
 
-from importlib.metadata import version
+from importlib import import_module
 
-from dartblur.errors import DartblurError
-from dartblur.faces import Faces, Sample
-from dartblur.pipeline import Pipeline, anonymize, make_pipeline
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes a moment to load
+if TYPE_CHECKING:
+    from dartblur.errors import DartblurError
+    from dartblur.faces import Faces, Sample
+    from dartblur.pipeline import Pipeline, anonymize, make_pipeline
+
+    __version__: str
 
 __all__ = [
     "DartblurError",
@@ -23,4 +27,27 @@ __all__ = [
     "make_pipeline",
 ]
 
-__version__ = version("dartblur")
+# Loaded when asked for: the command, which has this package in its way, must start at once.
+_HOMES = {
+    "DartblurError": "errors",
+    "Faces": "faces",
+    "Sample": "faces",
+    "Pipeline": "pipeline",
+    "anonymize": "pipeline",
+    "make_pipeline": "pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        value: object = import_module("importlib.metadata").version("dartblur")
+    elif name in _HOMES:
+        value = getattr(import_module(f"dartblur.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'dartblur' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from dartblur.errors import BoxesError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path
+
+Rows = npt.NDArray[np.float64]
+# What rounding may add to a share of a side.
+_UNIT = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,79 @@ def read_coco(path: Path) -> dict[str, PictureBoxes]:
         ) from error
     if len(images) < listed:
         raise BoxesError(f"{path}: two images have the same id; give each its own")
-    boxes: dict[Any, list[list[float]]] = {key: [] for key in images}
-    scores: dict[Any, list[float]] = {key: [] for key in images}
-    for number, annotation in enumerate(annotations):
-        try:
-            key = annotation["image_id"]
-            x, y, width, height = (float(v) for v in annotation["bbox"])
-            score = float(annotation.get("score", 1.0))
-            boxes[key].append([x, y, x + width, y + height])
-            scores[key].append(score)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BoxesError(
-                f"{path}: annotation {number} is malformed ({error!r}): it needs an image_id "
-                "that is listed and a bbox of four numbers"
-            ) from error
+    rows = _rows(path, annotations)
+    owners = _owners(path, annotations, list(images))
+    # All boxes of a picture side by side, in the order of the file.
+    order = np.argsort(owners, kind="stable")
+    rows = rows[order]
+    ends = np.cumsum(np.bincount(owners, minlength=len(images))).tolist()
     return {
-        str(image["file_name"]): _picture(path, image, boxes[key], scores[key])
-        for key, image in _named(path, images)
+        str(image["file_name"]): _picture(path, image, rows[start:end])
+        for (_, image), start, end in zip(_named(path, images), [0, *ends], ends, strict=False)
     }
+
+
+def _rows(path: Path, annotations: list[Any]) -> Rows:
+    """x1, y1, x2, y2 and score of every annotation, (N, 5) float64."""
+    try:
+        boxes = np.array([annotation["bbox"] for annotation in annotations], np.float64)
+        scores = np.array([annotation.get("score", 1.0) for annotation in annotations], np.float64)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        boxes, scores = np.zeros(0), np.zeros(0)
+    if not annotations:
+        return np.zeros((0, 5))
+    if boxes.shape != (len(annotations), 4) or scores.shape != (len(annotations),):
+        # One by one, to say which it is.
+        rows = np.array([_row(path, i, a) for i, a in enumerate(annotations)], np.float64)
+        boxes, scores = rows[:, :4], rows[:, 4]
+    # Too large a number becomes infinite, which Faces refuses by name.
+    with np.errstate(over="ignore", invalid="ignore"):
+        _check_unit(path, boxes)
+        return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:], scores[:, None]], axis=1)
+
+
+def _row(path: Path, number: int, annotation: Any) -> tuple[float, ...]:
+    """x, y, width, height and score of one annotation."""
+    try:
+        x, y, width, height = (float(v) for v in annotation["bbox"])
+        return x, y, width, height, float(annotation.get("score", 1.0))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _malformed(path, number, error) from error
+
+
+def _owners(path: Path, annotations: list[Any], keys: list[Any]) -> npt.NDArray[np.intp]:
+    """The number of the picture that each annotation belongs to."""
+    numbers = {key: number for number, key in enumerate(keys)}
+    owners = np.zeros(len(annotations), np.intp)
+    number = 0
+    try:
+        for number, annotation in enumerate(annotations):
+            owners[number] = numbers[annotation["image_id"]]
+    except (KeyError, TypeError) as error:
+        raise _malformed(path, number, error) from error
+    return owners
+
+
+def _malformed(path: Path, number: int, error: Exception) -> BoxesError:
+    # A number of 400 digits would fill the screen.
+    return BoxesError(
+        f"{path}: annotation {number} is malformed ({repr(error)[:200]}): it needs an image_id "
+        "that is listed and a bbox of four numbers"
+    )
+
+
+def _check_unit(path: Path, boxes: npt.NDArray[np.float64]) -> None:
+    """Refuses shares of the picture's sides: taken for pixels they would hide one, or none."""
+    corner = boxes[:, :2] + boxes[:, 2:]
+    if (
+        (boxes[:, 2:] > 0).all(1).any()
+        and (boxes[:, :2] >= -_UNIT).all()
+        and (corner <= 1 + _UNIT).all()
+    ):
+        raise BoxesError(
+            f"{path}: all boxes lie within 0..1: they look like shares of the picture's width and "
+            "height; give x, y, width, height in pixels"
+        )
 
 
 def _named(path: Path, images: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
@@ -97,19 +157,19 @@ def _named(path: Path, images: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
         yield key, image
 
 
-def _picture(
-    path: Path, image: dict[str, Any], boxes: list[list[float]], scores: list[float]
-) -> PictureBoxes:
+def _picture(path: Path, image: dict[str, Any], rows: Rows) -> PictureBoxes:
     name = image["file_name"]
     size = None
     try:
         if "height" in image and "width" in image:
             size = (int(image["height"]), int(image["width"]))
+            if not all(0 <= side < 2**31 for side in size):
+                raise ValueError("a side is out of range")  # noqa: TRY301 - told with the rest
         # Too large a number becomes infinite, which Faces refuses by name.
         with np.errstate(over="ignore"):
-            faces = Faces(np.array(boxes, np.float32), np.array(scores, np.float32))
-    except (TypeError, ValueError) as error:
-        raise BoxesError(f"{path}: size or boxes of {name}: {error}") from error
+            faces = Faces(rows[:, :4].astype(np.float32), rows[:, 4].astype(np.float32))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BoxesError(f"{path}: size or boxes of {name}: {str(error)[:200]}") from error
     return PictureBoxes(name, size, faces)
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
 from dartblur.boxes import Shape
+from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
 from dartblur.detectors.merge import unite
-from dartblur.errors import UsageError
+from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import Faces
-from dartblur.images import Picture
+from dartblur.images import Picture, encode_picture, read_picture
+from dartblur.images.reading import MAX_MEGAPIXELS
+from dartblur.records import Record, picture_record
 
 # Measured (docs/detectors.md): it makes the detectors' boxes cover what labels call a face.
 DEFAULT_MARGIN = 0.15
@@ -71,6 +75,62 @@ def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:
     """The faces in boxes grown by `margin` and clipped to the picture; those outside it go."""
     boxes = boxlib.clip(boxlib.grow(faces.boxes, margin), height, width)
     return faces.with_boxes(boxes)[boxlib.area(boxes) > 0]
+
+
+def hide_picture(
+    source: Path,
+    pipeline: Pipeline,
+    *,
+    given: PictureBoxes | None = None,
+    besides: bool = False,
+    keep_metadata: bool = False,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    tolerant: bool = False,
+) -> tuple[bytes, Record]:
+    """One picture file from clear to safe: the file's new bytes, and what was done.
+
+    It knows of no ledger, no output and no other picture: any thread or process may call it.
+
+    given: boxes to hide as they are, instead of the detector's or `besides` them. tolerant: a
+    damaged picture is decoded as far as it goes; the record's notes say so.
+
+    Raises:
+        InputError: the picture cannot be read, hidden or written, or its boxes do not fit it.
+    """
+    picture = read_picture(source, max_megapixels, tolerant=tolerant)
+    faces, notes = Faces.empty(), list[str]()
+    if given is not None:
+        faces, notes = _fitting(given, source, picture.size)
+    if given is None or besides:
+        faces = Faces.concatenate([faces, pipeline.faces_of(picture)])
+    rgb = pipeline.anonymizer(picture.rgb, faces)
+    safe = picture.hidden(rgb, faces, pipeline.shape)
+    data = encode_picture(safe, source, keep_metadata=keep_metadata)
+    return data, picture_record(source, faces, picture.size, [*picture.warnings, *notes])
+
+
+def _fitting(given: PictureBoxes, source: Path, size: tuple[int, int]) -> tuple[Faces, list[str]]:
+    """The given faces that cover a pixel of a picture of this size, and notes of the others."""
+    height, width = size
+    if given.size is not None and given.size != size:
+        raise BoxesError(
+            f"{source}: is {width} × {height} pixels when upright, "
+            f"but its boxes are for {given.size[1]} × {given.size[0]}"
+        )
+    boxes = given.faces.boxes
+    covering = (boxlib.area(boxes) > 0) & (boxlib.area(boxlib.to_pixels(boxes, *size)) > 0)
+    missing = boxes[~covering]
+    if not len(missing):
+        return given.faces, []
+    first = ", ".join(f"({x1:g}, {y1:g}) to ({x2:g}, {y2:g})" for x1, y1, x2, y2 in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    told = f"{len(missing)} of {len(boxes)} given boxes cover no pixel of it: {first}{more}"
+    if not covering.any():
+        raise BoxesError(
+            f"{source}: is {width} × {height} pixels; {told}; boxes must be in pixels of the "
+            "upright picture"
+        )
+    return given.faces[covering], [told]
 
 
 def make_pipeline(

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
-from tests.pictures import FRAME_WEIGHTS, assert_is_hidden, textured, tree
+from tests.pictures import FRAME_WEIGHTS, assert_is_hidden, state, textured, tree
 
 from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.ledger import Ledger
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
-REPORT = "dartblur-report.jsonl"
+REPORT = "report.jsonl"
 IMAGE = textured(48, 60)
 
 
@@ -37,9 +37,8 @@ def stamps(out: Path) -> dict[str, tuple[int, int]]:
     """Inode and time of every picture: the inode changes whenever a file is written anew."""
     found = {}
     for name in tree(out):
-        if name != REPORT:
-            stat = (out / name).stat()
-            found[name] = (stat.st_ino, stat.st_mtime_ns)
+        stat = (out / name).stat()
+        found[name] = (stat.st_ino, stat.st_mtime_ns)
     return found
 
 
@@ -50,7 +49,7 @@ def changed(before: dict[str, tuple[int, int]], out: Path) -> set[str]:
 
 
 def report(out: Path) -> dict[str, dict[str, object]]:
-    lines = (out / REPORT).read_text().splitlines()
+    lines = (state(out) / REPORT).read_text().splitlines()
     return {record["file"]: record for record in map(json.loads, lines)}
 
 
@@ -61,7 +60,7 @@ def test_a_second_run_does_nothing(folder: Path, out: Path, hide: Hide) -> None:
     assert (first.status, second.status) == (0, 0)
     assert changed(before, out) == set()
     assert report(out) == told
-    assert "3 done" in second.error
+    assert "0 done, 3 already done (3 faces)" in second.error
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_an_output_that_somebody_changed_is_not_replaced(
     (out / "a.png").write_bytes(b"mine")
     outcome = hide(folder, "-o", out)
     assert outcome.status == 1
-    assert "a.png: exists and is not what an earlier run left; --overwrite" in outcome.error
+    assert "a.png: exists and is not known as an earlier run's; --overwrite" in outcome.error
     assert (out / "a.png").read_bytes() == b"mine"
     assert hide(folder, "-o", out, "--overwrite").status == 0
     assert_is_hidden(IMAGE, np.array(Pillow.open(out / "a.png")))
@@ -195,18 +194,55 @@ def test_a_failure_takes_the_stale_output_away(
         (folder / "b.png").write_bytes(b"broken now")
         words = ("--colour", 1, 1, 1)
     assert hide(folder, "-o", out, *words).status == 1
-    assert tree(out) == ["a.png", REPORT, "sub/c.png"]
+    assert tree(out) == ["a.png", "sub/c.png"]
     assert report(out)["b.png"]["status"] == "failed"
 
 
-def test_inputs_that_went_keep_their_outputs_but_leave_the_report(
-    folder: Path, out: Path, hide: Hide
+def test_the_report_tells_of_all_that_lies_in_the_output(
+    tmp_path: Path, folder: Path, out: Path, hide: Hide, save: Save
 ) -> None:
+    """Of other runs too: as long as the output is there, its line is."""
     hide(folder, "-o", out)
+    first = report(out)
     (folder / "b.png").unlink()
-    assert hide(folder, "-o", out).status == 0
-    assert (out / "b.png").exists()
-    assert set(report(out)) == {"a.png", "sub/c.png"}
+    other = save(tmp_path / "d.png")
+    assert hide(other, "-o", out).status == 0
+    assert {**first, "d.png": report(out)["d.png"]} == report(out)
+    (out / "b.png").unlink()
+    (out / "a.png").write_bytes(b"somebody's")
+    assert hide(other, "-o", out).status == 0
+    assert set(report(out)) == {"d.png", "sub/c.png"}
+
+
+def test_a_chosen_report_keeps_the_lines_of_other_files(
+    tmp_path: Path, folder: Path, hide: Hide
+) -> None:
+    lines = tmp_path / "r.jsonl"
+    for name in ("a", "b"):
+        target = tmp_path / "safe" / f"{name}.png"
+        assert hide(folder / f"{name}.png", "-o", target, "--report", lines).status == 0
+    told = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert sorted(line["file"] for line in told) == ["a.png", "b.png"]
+
+
+def test_a_chosen_report_never_replaces_something_else(
+    tmp_path: Path, folder: Path, hide: Hide
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    outcome = hide(folder, "-o", tmp_path / "out", "--report", notes)
+    assert outcome.status == 2
+    assert "notes.txt: is there and is no report" in outcome.error
+    assert notes.read_text() == "mine"
+
+
+def test_files_passed_over_are_named(folder: Path, out: Path, hide: Hide) -> None:
+    for name in ("1.txt", "2.doc", "3.pdf", "4.zip", ".hidden.png"):
+        (folder / name).write_text("no picture")
+    outcome = hide(folder, "-o", out)
+    assert "5 other files passed over: .hidden.png, 1.txt, 2.doc, ..." in outcome.error
+    told = {name for name, line in report(out).items() if line["status"] == "passed over"}
+    assert told == {".hidden.png", "1.txt", "2.doc", "3.pdf", "4.zip"}
 
 
 def test_folders_one_after_the_other_into_one_output(
@@ -255,7 +291,7 @@ def test_the_report_is_whole_and_valid(folder: Path, out: Path, hide: Hide) -> N
     assert list(records) == ["a.png", "b.png", "bad.png", "sub/c.png"]
     good, bad = records["a.png"], records["bad.png"]
     assert good["status"] == "done"
-    assert good["source"] == str(folder / "a.png")
+    assert good["source"] == "a.png"
     assert (good["width"], good["height"], good["faces"]) == (60, 48, 1)
     assert good["boxes"] == [[20, 16, 40, 32, 1]]
     assert good["method"] == "block"
@@ -272,7 +308,7 @@ def test_the_report_is_whole_and_valid(folder: Path, out: Path, hide: Hide) -> N
 def test_two_runs_at_once_in_one_folder(folder: Path, out: Path, hide: Hide) -> None:
     hide(folder, "-o", out)
     before = stamps(out)
-    other = Ledger(out / ".dartblur" / "ledger.sqlite")
+    other = Ledger(state(out) / "ledger.sqlite")
     try:
         outcome = hide(folder, "-o", out)
         assert outcome.status == 2
@@ -283,37 +319,74 @@ def test_two_runs_at_once_in_one_folder(folder: Path, out: Path, hide: Hide) -> 
     assert hide(folder, "-o", out).status == 0
 
 
-@pytest.mark.parametrize("content", [b"no data base, but long enough to be one" * 200, b"\0" * 9])
-def test_a_broken_ledger_is_named_and_nothing_is_touched(
-    folder: Path, out: Path, hide: Hide, content: bytes
+def damaged(ledger: Path, how: str) -> None:
+    """Does to a ledger what disks, other versions and people do."""
+    data = ledger.read_bytes()
+    if how == "text":
+        ledger.write_bytes(b"no data base, but long enough to be one" * 200)
+    elif how == "nine zeros":
+        ledger.write_bytes(b"\0" * 9)
+    elif how == "half":
+        ledger.write_bytes(data[: len(data) // 2])
+    elif how == "behind the first page":
+        ledger.write_bytes(data[:4096] + b"\xa5" * (len(data) - 4096))
+    elif how == "in a row":
+        assert b'"status":' in data
+        ledger.write_bytes(data.replace(b'"status":', b'"status"!'))
+    else:
+        changes = {
+            "other columns": "DROP TABLE files; CREATE TABLE files (something TEXT)",
+            "another version": "PRAGMA user_version = 1",
+            "another status": "UPDATE files SET status = 'perhaps'",
+            "a record of text": "UPDATE files SET record = 'text'",
+            "no source": "UPDATE files SET source = NULL",
+        }
+        base = sqlite3.connect(ledger)
+        base.executescript(changes[how])
+        base.close()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "text",
+        "nine zeros",
+        "half",
+        "behind the first page",
+        "in a row",
+        "other columns",
+        "another version",
+        "another status",
+        "a record of text",
+        "no source",
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_set_aside(
+    folder: Path, out: Path, hide: Hide, how: str
 ) -> None:
+    """What earlier runs made is then not known: it stays, unless it is to be replaced."""
     hide(folder, "-o", out)
-    ledger = out / ".dartblur" / "ledger.sqlite"
-    for left in ledger.parent.iterdir():
-        left.unlink()
-    ledger.write_bytes(content)
-    before = stamps(out)
+    ledger = state(out) / "ledger.sqlite"
+    damaged(ledger, how)
+    was, before = ledger.read_bytes(), stamps(out)
     outcome = hide(folder, "-o", out)
-    assert outcome.status == 2
-    assert str(ledger) in outcome.error
-    assert "delete it" in outcome.error
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.error
+    assert f"{ledger}: cannot be used" in outcome.error.replace("out.dartblur", str(state(out)), 1)
+    assert "set aside as ledger.sqlite.set-aside-1" in outcome.error
+    assert outcome.error.count("--overwrite replaces it") == 3
     assert changed(before, out) == set()
-
-
-def test_a_ledger_of_another_shape_is_named(folder: Path, out: Path, hide: Hide) -> None:
-    (out / ".dartblur").mkdir(parents=True)
-    base = sqlite3.connect(out / ".dartblur" / "ledger.sqlite")
-    base.execute("CREATE TABLE files (something TEXT)")
-    base.commit()
-    base.close()
-    outcome = hide(folder, "-o", out)
-    assert outcome.status == 2
-    assert "ledger.sqlite" in outcome.error
+    assert ledger.with_name("ledger.sqlite.set-aside-1").read_bytes() == was
+    again = hide(folder, "-o", out, "--overwrite")
+    assert again.status == 0
+    assert "set aside" not in again.error
+    assert changed(before, out) == set(before)
+    assert "3 already done" in hide(folder, "-o", out).error
 
 
 def test_parts_of_a_killed_run_are_swept_away(folder: Path, out: Path, hide: Hide) -> None:
     hide(folder, "-o", out)
-    part = out / ".dartblur" / ".dartblur-abc.part"
+    part = state(out) / ".dartblur-abc.part"
     part.write_bytes(b"half a picture")
     hide(folder, "-o", out)
     assert not part.exists()
@@ -321,7 +394,7 @@ def test_parts_of_a_killed_run_are_swept_away(folder: Path, out: Path, hide: Hid
 
 def test_without_a_ledger_nothing_is_ours(folder: Path, out: Path, hide: Hide) -> None:
     hide(folder, "-o", out)
-    for left in (out / ".dartblur").iterdir():
+    for left in state(out).iterdir():
         left.unlink()
     before = stamps(out)
     outcome = hide(folder, "-o", out)

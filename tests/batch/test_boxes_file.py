@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
-from tests.pictures import assert_is_hidden, blocked, middle, textured, tree
+from tests.pictures import assert_is_hidden, blocked, middle, state, textured, tree
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
@@ -90,7 +90,7 @@ def test_a_picture_that_the_file_does_not_list_fails(
     [told] = [line for line in outcome.error.splitlines() if line.startswith("FAILED")]
     assert "sub/b.png" in told
     assert "b.json does not list it" in told
-    assert tree(tmp_path / "out") == ["a.png", "dartblur-report.jsonl"]
+    assert tree(tmp_path / "out") == ["a.png"]
 
 
 @pytest.mark.parametrize("mode", ["instead", "besides"])
@@ -117,11 +117,52 @@ def test_boxes_are_of_the_upright_picture(tmp_path: Path, hide: Hide, save: Save
 
 
 def test_boxes_anywhere_in_the_file(tmp_path: Path, folder: Path, hide: Hide) -> None:
+    """Only those that cover a pixel count; the others are named."""
     rows = [[-50, -50, 60, 60], [58, 46, 500, 500], [200, 200, 5, 5], [30, 30, 0, 0]]
     file = coco(tmp_path / "b.json", {"a.png": rows})
-    assert hide(folder / "a.png", "-o", tmp_path / "out", "--boxes", file).status == 0
+    outcome = hide(folder / "a.png", "-o", tmp_path / "out", "--boxes", file)
+    assert outcome.status == 0
     expected = blocked(IMAGE, [0, 0, 10, 10], [58, 46, 60, 48])
     np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), expected)
+    told = "2 of 4 given boxes cover no pixel of it: (200, 200) to (205, 205), (30, 30) to (30, 30)"
+    assert f"NOTE {folder / 'a.png'}: {told}" in outcome.error
+    assert "1 done (2 faces)" in outcome.error
+    [record] = map(json.loads, (state(tmp_path / "out") / "report.jsonl").open())
+    assert (record["faces"], record["notes"]) == (2, [told])
+    assert len(record["boxes"]) == 2
+
+
+@pytest.mark.parametrize("mode", ["instead", "besides"])
+@pytest.mark.parametrize("row", [[60, 10, 9, 9], [-20, 3, 20, 4], [7, 7, 0, 9]], ids=str)
+def test_a_picture_of_which_no_box_covers_a_pixel_fails(
+    tmp_path: Path, folder: Path, hide: Hide, row: list[float], mode: str
+) -> None:
+    file = coco(tmp_path / "b.json", {"a.png": [row], "sub/b.png": [[1, 1, 5, 5]]})
+    words = ("--boxes", file, "--boxes-mode", mode)
+    outcome = hide(folder, "-o", tmp_path / "out", *words)
+    assert outcome.status == 1
+    assert "a.png: is 60 × 48 pixels; 1 of 1 given boxes cover no pixel" in outcome.error
+    assert tree(tmp_path / "out") == ["sub/b.png"]
+
+
+def test_boxes_that_look_like_shares_stop_all(tmp_path: Path, folder: Path, hide: Hide) -> None:
+    file = coco(tmp_path / "b.json", {"a.png": [[0.1, 0.2, 0.5, 0.5]], "sub/b.png": []})
+    outcome = hide(folder, "-o", tmp_path / "out", "--boxes", file)
+    assert outcome.status == 2
+    assert "shares of the picture's width and height; give x, y, width, height in" in outcome.error
+    assert tree(tmp_path / "out") == []
+
+
+def test_numbers_beyond_all_bounds_stop_all(tmp_path: Path, folder: Path, hide: Hide) -> None:
+    for number in ("Infinity", "-Infinity", "NaN", "1e999", "9" * 400, "9" * 5000):
+        file = tmp_path / "b.json"
+        coco(file, {"a.png": [[1, 2, 77, 4]]})
+        for old in ("77", "60"):
+            file.write_text(file.read_text().replace(old, number))
+            outcome = hide(folder, "-o", tmp_path / "out", "--boxes", file)
+            assert outcome.status == 2
+            assert "b.json" in outcome.error
+            assert "Traceback" not in outcome.error
 
 
 def test_only_pictures_whose_boxes_changed_are_done_again(

@@ -13,13 +13,12 @@ from PIL import Image as Pillow
 from tests.conftest import Outcome
 from tests.pictures import assert_is_hidden, textured, tree
 
-from dartblur import files
+from dartblur import files, pipeline
 from dartblur.batch import hiding
 from dartblur.errors import VideoError
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
-REPORT = "dartblur-report.jsonl"
 
 
 @pytest.fixture
@@ -68,11 +67,11 @@ def test_a_disk_that_fills_up_and_is_freed(
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "b.png: cannot be written: No space left on device" in outcome.error
-    assert tree(tmp_path / "out") == ["a.png", "c.png", REPORT]
+    assert tree(tmp_path / "out") == ["a.png", "c.png"]
     assert not list(tmp_path.rglob("*.part"))
     monkeypatch.setattr(hiding, "write_atomically", real)
     assert hide(tmp_path / "in", "-o", tmp_path / "out").status == 0
-    assert tree(tmp_path / "out") == ["a.png", "b.png", "c.png", REPORT]
+    assert tree(tmp_path / "out") == ["a.png", "b.png", "c.png"]
 
 
 def test_an_output_that_cannot_be_made(tmp_path: Path, hide: Hide, save: Save) -> None:
@@ -101,23 +100,24 @@ def test_a_run_that_is_interrupted_goes_on_later(
     for number in range(6):
         save(tmp_path / "in" / f"{number}.png")
     name = "read_picture" if when == "reading" else "write_atomically"
-    real = getattr(hiding, name)
+    room = pipeline if when == "reading" else hiding
+    real = getattr(room, name)
 
     def stop(path: Path, *rest: object) -> object:
         if path.name == "3.png":
             raise KeyboardInterrupt
         return real(path, *rest)
 
-    monkeypatch.setattr(hiding, name, stop)
+    monkeypatch.setattr(room, name, stop)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 130
     assert "run the same command again" in outcome.error
     assert "Traceback" not in outcome.error
     assert "3.png" not in tree(tmp_path / "out")
     assert not list(tmp_path.rglob("*.part"))
-    monkeypatch.setattr(hiding, name, real)
+    monkeypatch.setattr(room, name, real)
     assert hide(tmp_path / "in", "-o", tmp_path / "out").status == 0
-    assert tree(tmp_path / "out") == [*(f"{n}.png" for n in range(6)), REPORT]
+    assert tree(tmp_path / "out") == [*(f"{n}.png" for n in range(6))]
 
 
 def test_a_film_can_be_interrupted(
@@ -132,7 +132,7 @@ def test_a_film_can_be_interrupted(
         threads.append(threading.current_thread())
         raise VideoError("a.mp4: no film")
 
-    monkeypatch.setattr(hiding, "anonymize_video", film)
+    monkeypatch.setattr(hiding, "hide_film", film)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "a.mp4: no film" in outcome.error
@@ -144,18 +144,18 @@ def test_a_fault_of_ours_is_told_as_such_and_stops_nobody(
 ) -> None:
     for name in ("a.png", "b.png"):
         save(tmp_path / "in" / name)
-    real = hiding.encode_picture
+    real = pipeline.encode_picture
 
     def fail(picture: object, name: Path, *, keep_metadata: bool) -> bytes:
         if name.name == "a.png":
             raise ZeroDivisionError("a fault")
         return real(picture, name, keep_metadata=keep_metadata)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(hiding, "encode_picture", fail)
+    monkeypatch.setattr(pipeline, "encode_picture", fail)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "a.png: internal error, please report: ZeroDivisionError: a fault" in outcome.error
-    assert tree(tmp_path / "out") == ["b.png", REPORT]
+    assert tree(tmp_path / "out") == ["b.png"]
 
 
 def test_too_little_memory_for_one_picture(
@@ -163,18 +163,18 @@ def test_too_little_memory_for_one_picture(
 ) -> None:
     for name in ("a.png", "b.png"):
         save(tmp_path / "in" / name)
-    real = hiding.encode_picture
+    real = pipeline.encode_picture
 
     def fail(picture: object, name: Path, *, keep_metadata: bool) -> bytes:
         if name.name == "a.png":
             raise MemoryError
         return real(picture, name, keep_metadata=keep_metadata)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(hiding, "encode_picture", fail)
+    monkeypatch.setattr(pipeline, "encode_picture", fail)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "a.png: too large for the memory there is" in outcome.error
-    assert tree(tmp_path / "out") == ["b.png", REPORT]
+    assert tree(tmp_path / "out") == ["b.png"]
 
 
 @pytest.mark.parametrize("limit", [0.001, 0.0028])

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
-from tests.pictures import assert_is_hidden, textured, tree
+from tests.pictures import assert_is_hidden, state, textured, tree
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
-REPORT = "dartblur-report.jsonl"
+REPORT = "report.jsonl"
 IMAGE = textured(48, 60)
 
 
@@ -30,11 +30,11 @@ def test_the_tree_is_mirrored(tmp_path: Path, hide: Hide, save: Save) -> None:
     (tmp_path / "in" / "notes.txt").write_text("hello")
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 0
-    assert tree(tmp_path / "out") == sorted([*names, REPORT])
+    assert tree(tmp_path / "out") == sorted(names)
     for name in names:
         hidden(tmp_path / "out" / name)
     assert "4 done" in outcome.error
-    assert "1 other files passed over" in outcome.error
+    assert "1 other files passed over: notes.txt" in outcome.error
 
 
 def test_one_picture_into_a_folder_or_a_file(tmp_path: Path, hide: Hide, save: Save) -> None:
@@ -60,7 +60,7 @@ def test_several_folders_lie_below_their_own_names(tmp_path: Path, hide: Hide, s
     save(tmp_path / "y.png")
     words = (tmp_path / "one", tmp_path / "two", tmp_path / "y.png")
     assert hide(*words, "-o", tmp_path / "out").status == 0
-    assert tree(tmp_path / "out") == [REPORT, "one/x.png", "two/x.png", "y.png"]
+    assert tree(tmp_path / "out") == ["one/x.png", "two/x.png", "y.png"]
 
 
 @pytest.mark.parametrize("kinds", ["pictures", "folders"])
@@ -74,7 +74,7 @@ def test_two_inputs_with_one_output_name(
     assert outcome.status == 1
     assert f"FAILED {b}" in outcome.error
     assert str(a) in outcome.error
-    [written] = [name for name in tree(tmp_path / "out") if name != REPORT]
+    [written] = tree(tmp_path / "out")
     hidden(tmp_path / "out" / written)
     assert hide(*words, "-o", tmp_path / "out").status == 1  # and again
 
@@ -186,7 +186,7 @@ def test_links(tmp_path: Path, hide: Hide, save: Save) -> None:
     outcome = hide(folder, "-o", tmp_path / "out")
     assert outcome.status == 1
     good = ["a.png", "again/b.png", "again/up.png", "inside.png", "sub/b.png", "sub/up.png"]
-    assert tree(tmp_path / "out") == sorted([REPORT, *good])
+    assert tree(tmp_path / "out") == sorted(good)
     for name in good:
         hidden(tmp_path / "out" / name)
         assert not (tmp_path / "out" / name).is_symlink()
@@ -265,8 +265,8 @@ def test_hidden_files_are_passed_over(tmp_path: Path, hide: Hide, save: Save) ->
     save(tmp_path / "in" / ".b.png")
     save(tmp_path / "in" / ".cache" / "c.png")
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
-    assert tree(tmp_path / "out") == ["a.png", REPORT]
-    assert "2 other files passed over" in outcome.error
+    assert tree(tmp_path / "out") == ["a.png"]
+    assert "2 other files passed over: .b.png, .cache" in outcome.error
 
 
 NAMES = [
@@ -309,7 +309,7 @@ def test_unusual_names(
             Pillow.fromarray(IMAGE).save(file, "PNG")
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out", "--boxes-out", tmp_path / "b.json")
     assert outcome.status == int(broken)
-    [line] = (tmp_path / "out" / REPORT).read_bytes().splitlines()
+    [line] = (state(tmp_path / "out") / REPORT).read_bytes().splitlines()
     record = json.loads(line)
     assert record["file"] == plain
     assert record["status"] == ("failed" if broken else "done")

@@ -13,25 +13,27 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from dartblur.batch.hiding import Hiding, beside, record_of
-from dartblur.batch.inputs import Inputs, Job, check_places
-from dartblur.batch.ledger import Ledger, Record, failed, stamp
+from dartblur.batch.hiding import BoxesOf, Hiding, beside
+from dartblur.batch.inputs import Inputs, Job, check_places, stamp
+from dartblur.batch.ledger import Ledger, failed, failure
 from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOptions
 from dartblur.batch.progress import Bar, printable, progress_bar
+from dartblur.batch.reporting import add_to_report, check_report, write_report
 from dartblur.batch.side_by_side import side_by_side
+from dartblur.batch.state import LEDGER_NAME, REPORT_NAME, ledger_of_file, parts_of, state_of
 from dartblur.coco import PictureBoxes, read_coco, write_coco
 from dartblur.errors import BoxesError, InputError, PictureError, UsageError
 from dartblur.faces import Faces
-from dartblur.files import atomic_path, remove_parts
+from dartblur.files import remove_parts
 from dartblur.images import PICTURE_SUFFIXES, read_picture
 from dartblur.onnx_runtime import providers
-from dartblur.pipeline import Pipeline, make_pipeline
+from dartblur.pipeline import Pipeline, cores, make_pipeline
+from dartblur.records import Record, picture_record
 from dartblur.video import VIDEO_SUFFIXES, is_video
 from dartblur.video.source import PIPE, is_live
 
 STANDARD_INPUT = Path("/dev/stdin")
-STATE_FOLDER = ".dartblur"
-REPORT_NAME = "dartblur-report.jsonl"
+_NAMED = 3  # of the files passed over, in the summary
 
 
 def anonymize(
@@ -44,12 +46,15 @@ def anonymize(
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
     boxes_out: Path | None = None,
     report: Path | None = None,
+    state: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Hides every face in pictures and films, and in folders with all that is below them.
 
     A second run does only what is missing, failed or changed, or was made with other settings.
     Metadata goes, thumbnails always; the colour profile stays; pictures come out upright.
+    The output holds pictures and films alone. What is private (the report, the memory of what is
+    done) lies in OUT.dartblur beside it: do not publish that.
 
     Parameters
     ----------
@@ -60,8 +65,11 @@ def anonymize(
     boxes_out
         Writes the boxes hidden in pictures there, as COCO JSON.
     report
-        Writes a line of JSON for each file there. Default: dartblur-report.jsonl in the output
-        folder; none for a single file.
+        Writes a line of JSON for each file there; lines of other files that it holds stay.
+        Default: report.jsonl in the state folder; none for a single file.
+    state
+        The folder for the memory between runs. Default: OUT.dartblur beside the output folder; for
+        a single file the user's own folder of states.
     overwrite
         Does all files again, and replaces files that no earlier run made.
 
@@ -71,23 +79,27 @@ def anonymize(
     """
     # Wrong options are told before anything is touched.
     hide.pipeline(1)
-    films.options(keep_metadata=hide.keep_metadata, workers=run.count())
-    beside_them = [path for path in (boxes_out, report) if path]
+    films.options(keep_metadata=hide.keep_metadata, tolerant=hide.tolerant, workers=run.count())
+    boxes_of = _given_boxes(hide.boxes)
+    _check_files([path for path in (boxes_out, report) if path])
+    if report:
+        check_report(report)
     if _is_file_target(inputs, out):
         _make_folder(out.parent)
-        _check_files(beside_them)
-        jobs = [_to_file(inputs[0], out)]
-        task = _Anonymize(out.parent, out.parent, jobs, (), hide, films, run, overwrite)
-        return task(Ledger(":memory:"), boxes_out, report)
+        job = _to_file(inputs[0], out)
+        # Of what a camera shows, nothing was done before.
+        memory = ":memory:" if is_live(str(job.source)) else ledger_of_file(out, state)
+        task = _Anonymize(out.parent, out.parent, [job], (), hide, films, run, boxes_of, overwrite)
+        return task(Ledger(memory, out.parent), boxes_out, report)
     check_places(inputs, out)
-    _check_files(beside_them)
-    state = out / STATE_FOLDER
-    _make_folder(state)
     roots = tuple(path.resolve() for path in inputs if path.is_dir())
-    ledger = Ledger(state / "ledger.sqlite")
-    remove_parts(state)
-    task = _Anonymize(out, state, Inputs(inputs), roots, hide, films, run, overwrite)
-    return task(ledger, boxes_out, report or out / REPORT_NAME)
+    _make_folder(out)
+    state = state_of(out, state, roots)
+    ledger = Ledger(state / LEDGER_NAME, out)
+    parts = parts_of(out, state)
+    remove_parts(parts)
+    task = _Anonymize(out, parts, Inputs(inputs), roots, hide, films, run, boxes_of, overwrite)
+    return task(ledger, boxes_out, report, state / REPORT_NAME)
 
 
 @dataclass(frozen=True)
@@ -96,52 +108,66 @@ class _Anonymize:
 
     out: Path
     parts: Path
-    jobs: Inputs | list[Job]
+    jobs: Iterable[Job]
     roots: tuple[Path, ...]
     hide: HideOptions
     films: FilmOptions
     run: RunOptions
+    boxes_of: BoxesOf | None
     overwrite: bool
 
-    def __call__(self, ledger: Ledger, boxes_out: Path | None, report: Path | None) -> int:
-        given = _given_boxes(self.hide.boxes)
+    def __call__(
+        self,
+        ledger: Ledger,
+        boxes_out: Path | None,
+        chosen_report: Path | None,
+        own_report: Path | None = None,
+    ) -> int:
         try:
-            ledger.plan(self._settled(given), self.out, again=self.overwrite)
-            work = self._worker(ledger, given)
-            with _work(ledger, self.run) as bar:
-                pictures = (job for job in ledger.pending() if not job.is_film)
-                _do(work, pictures, bar, self.run.count())
-                # One film at a time: each uses all cores by itself. In this thread: an interrupt
-                # ends it at once, not with the film.
-                filming = replace(work, pipeline=self.hide.pipeline(1, film=True))
-                for job in ledger.pending():
-                    with bar.film(job.relative.name) as progress:
-                        _tell(replace(filming, progress=progress)(job), bar)
-            if report:
-                _write_report(ledger, report)
+            if ledger.set_aside:
+                print(printable(f"NOTE {ledger.set_aside}"), file=sys.stderr)
+            ledger.plan(self._settled(), again=self.overwrite)
+            self._do(ledger)
             if boxes_out:
                 _write_boxes(ledger, boxes_out)
-            return _summary(ledger, self.jobs, "done")
+            if chosen_report:
+                with _named(chosen_report):
+                    add_to_report(ledger, chosen_report)
+            elif own_report:
+                with _named(own_report):
+                    write_report(ledger, own_report)
+            return _summary(ledger, "done", chosen_report or own_report)
         finally:
             ledger.close()
 
-    def _settled(self, given: dict[str, PictureBoxes] | None) -> Iterator[tuple[Job, str]]:
+    def _do(self, ledger: Ledger) -> None:
+        work = self._worker(ledger)
+        with _work(ledger, self.run) as bar:
+            pictures = (job for job in ledger.pending() if not job.is_film)
+            _do(work, pictures, bar, self.run.count())
+            # One film at a time: each uses all cores by itself. In this thread: an interrupt
+            # ends it at once, not with the film.
+            filming = replace(work, pipeline=self.hide.pipeline(1, film=True))
+            for job in ledger.pending():
+                with bar.film(job.relative.name) as progress:
+                    _tell(replace(filming, progress=progress)(job), bar)
+
+    def _settled(self) -> Iterator[tuple[Job, str]]:
         """Every job, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest()
         for job in self.jobs:
-            listed = given.get(job.relative.as_posix()) if given else None
             if job.is_film:
                 boxes = beside(self.films.film_boxes, job)
                 yield job, self.hide.digest(asdict(self.films), boxes and stamp(boxes), film=True)
-            elif listed:
-                yield job, self.hide.digest(listed.size, listed.faces.boxes.tolist())
+            elif self.boxes_of and (given := self.boxes_of(job.relative.as_posix())):
+                yield job, self.hide.digest_with(plain, given)
             else:
                 yield job, plain
 
-    def _worker(self, ledger: Ledger, given: dict[str, PictureBoxes] | None) -> Hiding:
+    def _worker(self, ledger: Ledger) -> Hiding:
         # A lone picture gets all cores for its networks; of many, each gets one.
         workers = self.run.count()
-        threads = max(1, workers // max(1, ledger.count("pending")))
+        threads = max(1, min(workers, cores()) // max(1, ledger.count_pending()))
         return Hiding(
             self.hide.pipeline(threads),
             self.hide,
@@ -149,7 +175,7 @@ class _Anonymize:
             self.out,
             self.parts,
             self.roots,
-            given,
+            self.boxes_of,
             self.run.max_megapixels,
             self.overwrite,
             self.films,
@@ -188,15 +214,14 @@ def detect(
     if not inputs:
         raise UsageError("there is no input: name pictures or folders")
     _check_files([out])
-    jobs = Inputs(inputs)
     ledger = Ledger(":memory:")
     try:
-        ledger.plan(((job, "") for job in jobs), out, again=True)
+        ledger.plan(((job, "") for job in Inputs(inputs)), again=True)
         with _work(ledger, run) as bar:
             search = _Search(pipeline, ledger, run.max_megapixels)
             _do(search, ledger.pending(), bar, run.count())
         _write_boxes(ledger, out)
-        return _summary(ledger, jobs, "searched")
+        return _summary(ledger, "searched", None)
     finally:
         ledger.close()
 
@@ -220,8 +245,9 @@ class _Search:
             self.ledger.failed(job.relative, record)
             return record
         faces = self.pipeline.faces_of(picture)
-        record = record_of(job, faces, picture.size, None)
-        record = replace(record, seconds=round(time.monotonic() - started, 3))
+        record = picture_record(job.source, faces, picture.size)
+        seconds = round(time.monotonic() - started, 3)
+        record = replace(record, file=job.relative.as_posix(), seconds=seconds)
         self.ledger.done(job.relative, job.source, record)
         return record
 
@@ -229,11 +255,11 @@ class _Search:
 @contextmanager
 def _work(ledger: Ledger, run: RunOptions) -> Iterator[Bar]:
     """A bar for all pending jobs; what cannot be done at all is told first."""
-    for record in ledger.records():
-        if record.status == "failed":
-            print(_failure(record), file=sys.stderr)
-    with progress_bar(ledger.count("pending"), quiet=run.quiet) as bar:
-        if ledger.count("pending"):
+    for told in ledger.failures():
+        print(told, file=sys.stderr)
+    pending = ledger.count_pending()
+    with progress_bar(pending, quiet=run.quiet) as bar:
+        if pending:
             device = providers()[0].removesuffix("ExecutionProvider")
             bar.say(f"networks run on {device}, {run.count()} workers")
         yield bar
@@ -247,40 +273,37 @@ def _do(work: Callable[[Job], Record], jobs: Iterable[Job], bar: Bar, workers: i
 
 def _tell(record: Record, bar: Bar) -> None:
     bar.advance()
-    if record.status == "failed":
-        bar.say(_failure(record))
+    if record.error:
+        bar.say(failure(record))
+    for note in record.notes:
+        bar.say(f"NOTE {record.source}: {note}")
 
 
-def _given_boxes(path: Path | None) -> dict[str, PictureBoxes] | None:
+def _given_boxes(path: Path | None) -> BoxesOf | None:
     try:
-        return read_coco(path) if path else None
+        return read_coco(path).get if path else None
     except BoxesError as error:
         raise UsageError(f"--boxes: {error}") from error
 
 
-def _failure(record: Record) -> str:
-    error = str(record.error)
-    return printable(
-        "FAILED " + (error if error.startswith(record.source) else f"{record.source}: {error}")
-    )
-
-
-def _summary(ledger: Ledger, jobs: Inputs | list[Job], verb: str) -> int:
-    done, failures = ledger.count("done"), ledger.count("failed")
-    faces = sum(record.faces for record in ledger.records())
-    parts = [f"{done} {verb} ({faces} faces)"]
-    if failures:
-        parts.append(f"{failures} FAILED (named above; nothing written for them)")
-    if isinstance(jobs, Inputs) and jobs.others:
-        parts.append(f"{jobs.others} other files passed over")
-    print(", ".join(parts), file=sys.stderr)
-    return 1 if failures else 0
-
-
-def _write_report(ledger: Ledger, report: Path) -> None:
-    with _named(report), atomic_path(report) as part, part.open("w", encoding="utf-8") as file:
-        for record in ledger.records():
-            file.write(record.to_json() + "\n")
+def _summary(ledger: Ledger, verb: str, report: Path | None) -> int:
+    counts = ledger.counts()
+    parts = [f"{counts.done - ledger.kept} {verb}"]
+    if counts.done > ledger.kept or not ledger.kept:
+        parts[0] += f" ({counts.faces - ledger.kept_faces} faces)"
+    if ledger.kept:
+        parts.append(f"{ledger.kept} already {verb} ({ledger.kept_faces} faces)")
+    if counts.failed:
+        parts.append(f"{counts.failed} FAILED (named above; nothing written for them)")
+    if counts.passed_over:
+        names = ledger.passed_over(_NAMED)
+        if counts.passed_over > _NAMED:
+            names.append("...")
+        parts.append(f"{counts.passed_over} other files passed over: {', '.join(names)}")
+    print(printable(", ".join(parts)), file=sys.stderr)
+    if report:
+        print(printable(f"report: {report}"), file=sys.stderr)
+    return 1 if counts.failed else 0
 
 
 def _write_boxes(ledger: Ledger, target: Path) -> None:
@@ -298,7 +321,7 @@ def _named(path: Path) -> Iterator[None]:
 
 def _coco_rows(ledger: Ledger) -> Iterable[PictureBoxes]:
     for record in ledger.records():
-        if record.status == "done" and not record.frames:
+        if not record.frames:
             rows = np.array(record.boxes, np.float32).reshape(-1, 5)
             faces = Faces(rows[:, :4], np.clip(rows[:, 4], 0, 1))
             yield PictureBoxes(record.file, (record.height, record.width), faces)

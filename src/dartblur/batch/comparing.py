@@ -94,6 +94,7 @@ class _Sheet:
     captions: tuple[str, ...]
     target: Path
     problem: str | None = None
+    lacking: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,34 +144,47 @@ def _compare_folders(folders: Sequence[Path], out: Path, drawing: _Drawing, run:
             return f"FAILED {error}"
         return None
 
-    failures = 0
-    with progress_bar(len(sheets), quiet=run.quiet, what="comparing") as bar:
-        for failure in side_by_side(draw, sheets, run.count()):
+    failures, pairs = 0, [sheet for sheet in sheets if not sheet.lacking]
+    alone = len(sheets) - len(pairs)
+    with progress_bar(len(pairs), quiet=run.quiet, what="comparing") as bar:
+        for sheet in sheets:
+            if sheet.lacking:
+                bar.say(sheet.lacking)
+        for failure in side_by_side(draw, pairs, run.count()):
             bar.advance()
             if failure:
                 failures += 1
                 bar.say(failure)
-    told = f", {failures} FAILED (named above; nothing written for them)" if failures else ""
-    print(f"{len(sheets) - failures} compared{told}", file=sys.stderr)
-    return 1 if failures else 0
+    told = [f"{len(pairs) - failures} compared"]
+    if alone:
+        told.append(f"{alone} without a partner (named above)")
+    if failures:
+        told.append(f"{failures} FAILED (named above; nothing written for them)")
+    print(", ".join(told), file=sys.stderr)
+    return 1 if failures or alone else 0
 
 
 def _sheets(folders: Sequence[Path], out: Path) -> Iterator[_Sheet]:
-    """One for every picture of any folder; where a folder lacks it, that is its problem."""
+    """One for every picture of any folder, with a word of the folders that lack it."""
     jobs = [
-        {job.relative: job for job in Inputs([folder]) if not job.is_film} for folder in folders
+        {job.relative: job for job in Inputs([folder]) if not job.is_film and not job.passed_over}
+        for folder in folders
     ]
     names = captions(folders)
     for relative in dict.fromkeys(name for found in jobs for name in found):
-        lacking = [f for f, found in zip(folders, jobs, strict=True) if relative not in found]
+        having = [f for f, found in zip(folders, jobs, strict=True) if relative in found]
+        lacking = [f for f in folders if f not in having]
         faults = [f"{f[relative].source}: {f[relative].problem}" for f in jobs
                   if relative in f and f[relative].problem]  # fmt: skip
-        if lacking:
-            faults.append(f"{relative}: missing in {', '.join(map(str, lacking))}")
         suffix = "" if relative.suffix.lower() in _KINDS else ".png"
         target = out / relative.with_name(relative.name + suffix)
         sources = tuple(folder / relative for folder in folders)
-        yield _Sheet(sources, names, target, "; ".join(faults) or None)
+        told = f"{relative}: only in {_list(having)}, not in {_list(lacking)}" if lacking else None
+        yield _Sheet(sources, names, target, "; ".join(faults) or None, told)
+
+
+def _list(folders: Sequence[Path]) -> str:
+    return ", ".join(map(str, folders))
 
 
 def _encoded(pictures: Sequence[Picture], sheet: _Sheet, height: int | None) -> bytes:

@@ -12,75 +12,107 @@ from dartblur.errors import UsageError
 from dartblur.images import PICTURE_SUFFIXES
 from dartblur.video import VIDEO_SUFFIXES, is_video
 
+Stamp = tuple[int | None, int | None]
+_SUFFIXES = PICTURE_SUFFIXES | VIDEO_SUFFIXES
+
 
 @dataclass(frozen=True)
 class Job:
     """One input file.
 
     relative: where its output goes below the output folder. problem: why it cannot be done, if so.
+    passed_over: nothing is to be done: its name is no picture's or film's, or is hidden. place and
+    found: the file's real path and stamp, where the search through the folders saw them already.
     """
 
     source: Path
     relative: Path
     problem: str | None = None
+    passed_over: bool = False
+    place: str | None = None
+    found: Stamp | None = None
 
     @property
     def is_film(self) -> bool:
         """True for a film, by the name of its output: standard input has none of its own."""
         return is_video(self.relative)
 
+    def made_from(self) -> tuple[str, int | None, int | None]:
+        """The real path, size and time of the source: what tells it from every other."""
+        place = self.place or os.path.realpath(self.source)
+        return place, *(self.found or stamp(self.source))
 
-@dataclass
+
+@dataclass(frozen=True)
 class Inputs:
-    """The files under some paths, in a fixed order; counts what it passes over.
+    """The files under some paths, in a fixed order, those that are passed over among them.
 
     paths: pictures, films and folders. A single folder's tree is mirrored right below the output;
     of several, each below its own name.
-    others: files passed over so far, since their names are no picture's or film's or are hidden.
     """
 
     paths: Sequence[Path]
-    others: int = 0
 
     def __iter__(self) -> Iterator[Job]:
         for path in self.paths:
             if path.is_dir():
-                prefix = Path() if len(self.paths) == 1 else Path(path.resolve().name)
-                yield from self._walk(path, prefix, path.resolve(), (path.resolve(),))
+                real = os.path.realpath(path)
+                prefix = Path() if len(self.paths) == 1 else Path(Path(real).name)
+                yield from _walk(path, prefix, (real,))
             else:
                 yield Job(path, Path(path.name), _file_problem(path))
 
-    def _walk(
-        self, folder: Path, relative: Path, root: Path, above: tuple[Path, ...]
-    ) -> Iterator[Job]:
-        """All files of one folder and those below; `above` are the real folders on the way here."""
-        try:
-            with os.scandir(folder) as entries:
-                names = sorted(entry.name for entry in entries)
-        except OSError as error:
-            yield Job(folder, relative, f"the folder cannot be read: {error.strerror}")
-            return
-        for name in names:
-            path, below = folder / name, relative / name
-            if name.startswith("."):
-                self.others += 1
+
+def _walk(folder: Path, relative: Path, above: tuple[str, ...]) -> Iterator[Job]:
+    """All files of one folder and those below.
+
+    above: the real folders on the way here, from the input to this one.
+    """
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except OSError as error:
+        yield Job(folder, relative, f"the folder cannot be read: {error.strerror}")
+        return
+    for entry in entries:
+        path, below = folder / entry.name, relative / entry.name
+        if entry.name.startswith("."):
+            yield Job(path, below, passed_over=True)
+            continue
+        real = os.path.join(above[-1], entry.name)  # noqa: PTH118 - asked for every file
+        if entry.is_symlink():
+            real = os.path.realpath(path)
+            if problem := _link_problem(real, above):
+                yield Job(path, below, problem)
                 continue
-            real = path
-            if path.is_symlink():
-                real = Path(os.path.realpath(path))
-                if problem := _link_problem(real, root, above):
-                    yield Job(path, below, problem)
-                    continue
-            if path.is_dir():
-                yield from self._walk(path, below, root, (*above, path.resolve()))
-            elif path.suffix.lower() not in PICTURE_SUFFIXES | VIDEO_SUFFIXES:
-                self.others += 1
-            else:
-                yield Job(path, below, _file_problem(path))
+        if entry.is_dir():
+            yield from _walk(path, below, (*above, real))
+        elif os.path.splitext(entry.name)[1].lower() not in _SUFFIXES:  # noqa: PTH122
+            yield Job(path, below, passed_over=True)
+        else:
+            yield _file_job(entry, path, below, real)
+
+
+def _file_job(entry: os.DirEntry[str], path: Path, below: Path, real: str) -> Job:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return Job(path, below, f"cannot be read: {error.strerror}")
+    found = (status.st_size, status.st_mtime_ns)
+    return Job(path, below, _kind_problem(status.st_mode), place=real, found=found)
+
+
+def stamp(path: str | Path) -> Stamp:
+    """Size and time of the last change in nanoseconds; None twice where there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked for every file
+    except OSError:
+        return None, None
+    return found.st_size, found.st_mtime_ns
 
 
 def check_places(paths: Sequence[Path], out: Path) -> None:
-    """Refuses an output folder that lies in an input, or is one.
+    """Refuses an output folder that lies in an input, is one, or is named like a file.
 
     Raises:
         UsageError: an input or `out` is in the way of the other.
@@ -89,19 +121,26 @@ def check_places(paths: Sequence[Path], out: Path) -> None:
         raise UsageError("there is no input: name pictures, films or folders")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: the output exists and is not a folder")
+    if not out.exists() and out.suffix.lower() in _SUFFIXES:
+        count = f"are {len(paths)} inputs" if len(paths) > 1 else "is a folder of inputs"
+        raise UsageError(
+            f"{out}: is named like a single file, but there {count}; name a folder to write to"
+        )
     target = out.resolve()
     for path in paths:
-        if not path.is_dir():
-            continue
-        real = path.resolve()
-        if real == target or real in target.parents:
+        if path.is_dir() and lies_in(target, path.resolve()):
             raise UsageError(f"{out}: the output may not lie in the input folder {path}")
 
 
-def _link_problem(real: Path, root: Path, above: tuple[Path, ...]) -> str | None:
-    if not real.exists():
+def lies_in(path: Path, folder: Path) -> bool:
+    """True where `path` is `folder` or lies below it; both are real paths."""
+    return path == folder or folder in path.parents
+
+
+def _link_problem(real: str, above: tuple[str, ...]) -> str | None:
+    if not os.path.exists(real):  # noqa: PTH110
         return "a link that leads nowhere, or to itself"
-    if root != real and root not in real.parents:
+    if not lies_in(Path(real), Path(above[0])):
         return f"a link out of the folder, to {real}; name that as an input of its own"
     if real in above:
         return f"a link in a circle, back to {real}"
@@ -113,5 +152,9 @@ def _file_problem(path: Path) -> str | None:
         mode = path.stat().st_mode
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    return _kind_problem(mode)
+
+
+def _kind_problem(mode: int) -> str | None:
     # Opening a pipe would wait for ever.
     return None if stat.S_ISREG(mode) else "not a regular file"

@@ -1,7 +1,7 @@
 """What was done already: the memory between runs, safe against a kill at any moment.
 
-A small SQLite file in the output folder. Before a picture appears under its name, its row says
-"writing"; a run that was killed in between knows that the file is its own to replace.
+A small SQLite file. Before a picture appears under its name, its row says "writing"; a run that was
+killed in between knows that the file is its own to replace.
 """
 
 from __future__ import annotations
@@ -9,163 +9,191 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
-from dartblur.batch.inputs import Job
+from dartblur.batch.inputs import Job, Stamp, stamp
+from dartblur.batch.progress import printable
 from dartblur.errors import UsageError
+from dartblur.records import Record
 
-_SCHEMA = """
+DONE, FAILED, PASSED_OVER = "done", "failed", "passed over"
+_VERSION = 2
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS files (
     output BLOB PRIMARY KEY, source BLOB, place BLOB, run INTEGER, status TEXT, settings TEXT,
-    source_size INTEGER, source_time INTEGER, output_size INTEGER, output_time INTEGER, record TEXT
+    source_size INTEGER, source_time INTEGER, output_size INTEGER, output_time INTEGER,
+    faces INTEGER, told TEXT, record TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_run ON files (run, status);
+PRAGMA user_version = {_VERSION};
 """
+# Rows that no run of this version wrote: what a fault of the disk leaves of them.
+_UNSOUND = """
+SELECT count(*) FROM files WHERE typeof(output) != 'blob' OR typeof(source) != 'blob'
+    OR typeof(run) != 'integer' OR typeof(faces) != 'integer'
+    OR status NOT IN ('pending', 'writing', 'done', 'failed', 'passed over')
+    OR (status IN ('done', 'failed', 'passed over')) != (record IS NOT NULL AND json_valid(record))
+"""
+_SLICE = 500  # rows read or planned at a time: memory stays flat
+_OURS: Stamp = (-1, -1)  # of an output that is ours to replace, whatever it looks like
+
+
+class _Row(NamedTuple):
+    """What the ledger knows of one output."""
+
+    output: bytes
+    run: int
+    source: bytes
+    status: str
+    place: bytes | None
+    settings: str | None
+    source_size: int | None
+    source_time: int | None
+    output_size: int | None
+    output_time: int | None
+    faces: int
 
 
 @dataclass(frozen=True)
-class Record:
-    """One line of the report.
+class Counts:
+    """Files of one run by what became of them, and the faces of those that are done."""
 
-    file: below the output folder, with forward slashes. status: done or failed. boxes: x1, y1, x2,
-    y2, score of each hidden face of a picture. faces: of a film, summed over its frames. frames: of
-    a film, 0 for a picture. seconds: of work. notes: what else differs from the input.
-    """
-
-    file: str
-    source: str
-    status: str
-    faces: int = 0
-    boxes: tuple[tuple[float, ...], ...] = ()
-    width: int = 0
-    height: int = 0
-    method: str = ""
-    settings: dict[str, Any] | None = None
-    seconds: float = 0.0
-    error: str | None = None
-    frames: int = 0
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """One line of JSON; unusual names are escaped, so that any reader takes it."""
-        return json.dumps(asdict(self))
+    done: int
+    faces: int
+    failed: int
+    passed_over: int
 
 
 class Ledger:
-    """The state of one output folder. One run at a time; its methods may be called by any thread.
+    """The state of one output. One run at a time; its methods may be called by any thread.
 
-    path: of the SQLite file, or ":memory:".
+    path: of the SQLite file, or ":memory:". A file that is damaged, or of another version, is set
+    aside under another name, and a new one begun: `set_aside` then says so. out: the output folder.
 
     Raises:
-        UsageError: another run holds the folder, or the file is no ledger.
+        UsageError: another run holds the ledger, or it cannot be written.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, out: Path = Path()) -> None:
         self._lock = Lock()
-        self._path = path
+        self._path, self._out = path, out
+        self.kept = self.kept_faces = 0
+        """Files that an earlier run had done already, and their faces."""
+        self.set_aside: str | None = None
         try:
-            self._base = sqlite3.connect(
-                path, timeout=1, isolation_level=None, check_same_thread=False
-            )
-            # Exclusive: a second run in the same folder is told so at once.
-            self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-            self._base.execute("SELECT place FROM files LIMIT 0")
-            last = self._base.execute("SELECT max(run) FROM files").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if "locked" in str(error):
-                raise UsageError(f"{path}: another run is at work in this output folder") from error
-            raise UsageError(
-                f"{path}: cannot be used ({error}); delete it, and do all anew with --overwrite"
-            ) from error
-        self._run = (last or 0) + 1
+            self._base, last = _opened(path)
+        except _UnsoundError as fault:
+            self.set_aside = _set_aside(Path(path), str(fault))
+            self._base, last = _opened(path)
+        self._run = last + 1
 
     def close(self) -> None:
         """Lets the next run in."""
         self._base.close()
 
-    def plan(self, jobs: Iterator[tuple[Job, str]], out: Path, *, again: bool = False) -> None:
+    def plan(self, jobs: Iterable[tuple[Job, str]], *, again: bool = False) -> None:
         """Enters every job of this run with the hash of its settings, as pending, done or failed.
 
         again: what is done already is pending all the same.
         """
+        source = iter(jobs)
         with self._told():
             self._base.execute("BEGIN")
-            for job, settings in jobs:
-                self._plan(job, settings, out, again=again)
+            while some := list(islice(source, _SLICE)):
+                self._plan(some, again=again)
             self._base.execute("COMMIT")
 
-    def _plan(self, job: Job, settings: str, out: Path, *, again: bool) -> None:
-        key = os.fsencode(job.relative)
-        old = self._base.execute(
-            "SELECT run, source, status, place, settings, source_size, source_time,"
-            " output_size, output_time FROM files WHERE output = ?",
-            (key,),
-        ).fetchone()
-        if old and old[0] == self._run:
-            self._plan_twin(job, os.fsdecode(old[1]))
-            return
-        # Copies keep size and time: the place too tells which picture an output was made from.
-        made_from = (os.fsencode(os.path.realpath(job.source)), settings, *stamp(job.source))
-        there = stamp(out / job.relative)
-        ours = old[7:9] if old else (None, None)
-        # What was being written when a run was killed is ours to replace, whatever it looks like.
-        ours = (-1, -1) if old and old[2] == "writing" else ours
-        if job.problem:
-            # Made of what was there before the problem.
-            if ours != (None, None) and ours in (there, (-1, -1)):
-                with suppress(OSError):
-                    (out / job.relative).unlink()
-        elif old and not again and old[2:7] == ("done", *made_from) and ours == there:
-            self._base.execute("UPDATE files SET run = ? WHERE output = ?", (self._run, key))
-            return
-        status = "failed" if job.problem else "pending"
-        record = failed(job, job.problem).to_json() if job.problem else None
-        row = (key, os.fsencode(job.source), made_from[0], self._run, status, *made_from[1:], *ours)
-        self._base.execute(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, record)
+    def _plan(self, jobs: list[tuple[Job, str]], *, again: bool) -> None:
+        keys = [os.fsencode(job.relative) for job, _ in jobs]
+        marks = ",".join("?" * len(keys))
+        known = {
+            row[0]: _Row(*row)
+            for row in self._base.execute(
+                f"SELECT {', '.join(_Row._fields)} FROM files WHERE output IN ({marks})", keys
+            )
+        }
+        kept: list[tuple[int, bytes]] = []
+        entered: dict[bytes, tuple[Any, ...]] = {}
+        for key, (job, settings) in zip(keys, jobs, strict=True):
+            old = known.get(key)
+            if key in entered or (old and old.run == self._run):
+                first = entered[key][1] if key in entered else old.source if old else b""
+                # A key that no file can have.
+                twin = key + b"\0" + os.fsencode(job.source)
+                problem = (
+                    f"would get the same output name as {os.fsdecode(first)}: "
+                    "give the folders one by one"
+                )
+                entered[twin] = self._ended(twin, job, failed(job, problem))
+                continue
+            if job.passed_over:
+                record = Record(job.relative.as_posix(), str(job.source), PASSED_OVER)
+                entered[key] = self._ended(key, job, record)
+                continue
+            place, *seen = job.made_from()
+            made_from = (os.fsencode(place), settings, *seen)
+            ours, there = _output_of(old), stamp(self._out / job.relative)
+            if job.problem:
+                # Made of what was there before the problem.
+                if ours != (None, None) and ours in (there, _OURS):
+                    with suppress(OSError):
+                        (self._out / job.relative).unlink()
+                entered[key] = self._ended(key, job, failed(job, job.problem))
+            elif old and not again and ours == there and old[3:8] == (DONE, *made_from):
+                kept.append((self._run, key))
+                known[key] = old._replace(run=self._run)
+                self.kept_faces += old.faces
+            else:
+                source = os.fsencode(job.source)
+                entered[key] = (key, source, made_from[0], self._run, "pending", *made_from[1:],
+                                *ours, 0, None, None)  # fmt: skip
+        self.kept += len(kept)
+        self._base.executemany("UPDATE files SET run = ? WHERE output = ?", kept)
+        places = ", ".join("?" * 13)
+        self._base.executemany(
+            f"INSERT OR REPLACE INTO files VALUES ({places})", list(entered.values())
         )
 
-    def _plan_twin(self, job: Job, first: str) -> None:
-        """A second input with the same output name: recorded under a key that no file can have."""
-        problem = f"would get the same output name as {first}: give the folders one by one"
-        key = os.fsencode(job.relative) + b"\0" + os.fsencode(job.source)
-        self._base.execute(
-            "INSERT OR REPLACE INTO files (output, source, run, status, record)"
-            " VALUES (?, ?, ?, 'failed', ?)",
-            (key, os.fsencode(job.source), self._run, failed(job, problem).to_json()),
-        )
-
-    def count(self, status: str) -> int:
-        """How many files of this run are in that state: pending, writing, done or failed."""
-        return int(
-            self._one("SELECT count(*) FROM files WHERE run = ? AND status = ?", self._run, status)[
-                0
-            ]
-        )
+    def _ended(self, key: bytes, job: Job, record: Record) -> tuple[Any, ...]:
+        """The row of a job that nothing is left to do for."""
+        told = None if record.error is None else printable(failure(record))
+        return (key, os.fsencode(job.source), None, self._run, record.status, None, None, None,
+                None, None, 0, told, record.published(self._out).to_json())  # fmt: skip
 
     def pending(self) -> Iterator[Job]:
-        """The jobs still to do, in order of their names; read in slices: memory stays flat."""
-        last = b""
-        while True:
-            rows = self._all(
-                "SELECT output, source FROM files"
-                " WHERE run = ? AND status = 'pending' AND output > ? ORDER BY output LIMIT 500",
-                self._run,
-                last,
-            )
-            if not rows:
-                return
-            for output, source in rows:
-                yield Job(Path(os.fsdecode(source)), Path(os.fsdecode(output)))
-            last = rows[-1][0]
+        """The jobs still to do, in order of their names."""
+        query = "SELECT output, source FROM files WHERE run = ? AND status = 'pending'"
+        for output, source in self._slices(query, self._run):
+            yield Job(Path(os.fsdecode(source)), Path(os.fsdecode(output)))
+
+    def count_pending(self) -> int:
+        """How many jobs are still to do."""
+        query = "SELECT count(*) FROM files WHERE run = ? AND status = 'pending'"
+        return int(self._one(query, self._run)[0])
+
+    def counts(self) -> Counts:
+        """What became of this run's files, those that were done already among them."""
+        query = "SELECT status, count(*), sum(faces) FROM files WHERE run = ? GROUP BY status"
+        found = {status: (n, faces) for status, n, faces in self._all(query, self._run)}
+        return Counts(
+            *found.get(DONE, (0, 0)), found.get(FAILED, (0,))[0], found.get(PASSED_OVER, (0,))[0]
+        )
+
+    def passed_over(self, limit: int) -> list[str]:
+        """The first names of this run that were passed over."""
+        query = "SELECT output FROM files WHERE run = ? AND status = ? ORDER BY output LIMIT ?"
+        return [os.fsdecode(row[0]) for row in self._all(query, self._run, PASSED_OVER, limit)]
+
+    def failures(self) -> Iterator[str]:
+        """What to tell of this run's failed files."""
+        query = "SELECT output, told FROM files WHERE run = ? AND status = 'failed'"
+        return (told for _, told in self._slices(query, self._run))
 
     def may_replace(self, relative: Path, target: Path) -> bool:
         """True where `target` does not exist, or is what an earlier run of ours left there."""
@@ -175,7 +203,7 @@ class Ledger:
         row = self._one(
             "SELECT output_size, output_time FROM files WHERE output = ?", os.fsencode(relative)
         )
-        return row in (found, (-1, -1))
+        return row in (found, _OURS)
 
     def writing(self, relative: Path) -> None:
         """To be called right before the file gets its name."""
@@ -184,36 +212,56 @@ class Ledger:
     def done(self, relative: Path, target: Path, record: Record) -> None:
         """The file is there."""
         self._set(
-            "UPDATE files SET status = 'done', output_size = ?, output_time = ?, record = ?"
-            " WHERE output = ?",
+            "UPDATE files SET status = 'done', output_size = ?, output_time = ?, faces = ?,"
+            " record = ? WHERE output = ?",
             *stamp(target),
-            record.to_json(),
+            record.faces,
+            record.published(self._out).to_json(),
             os.fsencode(relative),
         )
 
     def failed(self, relative: Path, record: Record) -> None:
         """The file could not be made; none of ours is there."""
         self._set(
-            "UPDATE files SET status = 'failed', output_size = NULL, output_time = NULL, record = ?"
-            " WHERE output = ?",
-            record.to_json(),
+            "UPDATE files SET status = 'failed', output_size = NULL, output_time = NULL, told = ?,"
+            " record = ? WHERE output = ?",
+            printable(failure(record)),
+            record.published(self._out).to_json(),
             os.fsencode(relative),
         )
 
     def records(self) -> Iterator[Record]:
-        """The records of all files of this run that are done or failed, in order of their names."""
+        """The records of all files of this run that are done, in order of their names."""
+        query = "SELECT output, record FROM files WHERE run = ? AND status = 'done'"
+        for _, line in self._slices(query, self._run):
+            yield Record(**json.loads(line))
+
+    def report(self) -> Iterator[str]:
+        """The lines of all files that this run or an earlier one saw, in order of their names.
+
+        A line of an earlier run goes where what it tells of is gone: the output, if it was done,
+        and else the input.
+        """
+        query = (
+            "SELECT output, run, status, source, output_size, output_time, record FROM files"
+            " WHERE status IN ('done', 'failed', 'passed over')"
+        )
+        for output, run, status, source, *ours, line in self._slices(query):
+            if run != self._run:
+                gone = not os.path.lexists(source)
+                if status == DONE:
+                    gone = stamp(self._out / os.fsdecode(output)) != tuple(ours)
+                if gone:
+                    continue
+            yield line
+
+    def _slices(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query whose first column is the output, in its order."""
         last = b""
-        while True:
-            rows = self._all(
-                "SELECT output, record FROM files WHERE run = ? AND output > ?"
-                " AND status IN ('done', 'failed') ORDER BY output LIMIT 500",
-                self._run,
-                last,
-            )
-            if not rows:
-                return
-            for _, line in rows:
-                yield Record(**json.loads(line))
+        while rows := self._all(
+            f"{query} AND output > ? ORDER BY output LIMIT {_SLICE}", *values, last
+        ):
+            yield from rows
             last = rows[-1][0]
 
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
@@ -231,23 +279,96 @@ class Ledger:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """The base for one thread at a time; a full disk is told as such."""
+        """The base for one thread at a time; a full disk, or a fault of it, is told as such."""
         with self._lock:
             try:
                 yield
-            except sqlite3.OperationalError as error:
-                raise OSError(f"{self._path}: cannot be written ({error}); run again") from error
+            except sqlite3.Error as error:
+                raise OSError(f"{self._path}: cannot be used ({error}); run again") from error
 
 
-def failed(job: Job, problem: str | None) -> Record:
-    """The record of a job that cannot be done."""
-    return Record(job.relative.as_posix(), str(job.source), "failed", error=problem)
+class _UnsoundError(Exception):
+    """A file that is no ledger of this version, or no longer one."""
 
 
-def stamp(path: Path) -> tuple[int | None, int | None]:
-    """Size and time of the last change in nanoseconds; None twice where there is no file."""
+def _opened(path: Path | str) -> tuple[sqlite3.Connection, int]:
+    """The data base, made where there is none, and the number of its last run."""
     try:
-        found = path.stat()
-    except OSError:
+        base = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise UsageError(f"{path}: cannot be used ({error}); name another with --state") from error
+    try:
+        # Exclusive: a second run with the same output is told so at once.
+        base.execute("PRAGMA locking_mode = EXCLUSIVE")
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        _check(base)
+        base.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+        last = base.execute("SELECT max(run) FROM files").fetchone()[0]
+    except _UnsoundError:
+        base.close()
+        raise
+    except sqlite3.Error as error:
+        base.close()
+        name = error.sqlite_errorname
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise UsageError(f"{path}: another run is at work in this output folder") from error
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_SCHEMA")):
+            raise _UnsoundError(str(error)) from error
+        raise UsageError(f"{path}: cannot be used ({error}); name another with --state") from error
+    return base, last or 0
+
+
+def _check(base: sqlite3.Connection) -> None:
+    """Every page and row of the data base.
+
+    Raises:
+        _UnsoundError: it is damaged, or of another version.
+    """
+    if not base.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return
+    version = base.execute("PRAGMA user_version").fetchone()[0]
+    if version != _VERSION:
+        raise _UnsoundError(f"of version {version}, not {_VERSION}")
+    fault = base.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if fault != "ok":
+        raise _UnsoundError(" ".join(fault.split()))
+    if base.execute(_UNSOUND).fetchone()[0]:
+        raise _UnsoundError("it has rows that say nothing")
+
+
+def _set_aside(path: Path, fault: str) -> str:
+    """Renames a ledger and what SQLite keeps beside it; tells what was done."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.set-aside-{number}")).exists():
+        number += 1
+    try:
+        path.rename(aside)
+        for end in ("-wal", "-shm"):
+            # Of the old file: the new one must not read it.
+            path.with_name(path.name + end).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: is damaged, and cannot be set aside: {error}") from error
+    return (
+        f"{path}: cannot be used ({fault}); it was set aside as {aside.name} and a new one begun: "
+        "what earlier runs made is not known any more, and stays unless --overwrite is given"
+    )
+
+
+def _output_of(old: _Row | None) -> Stamp:
+    """The stamp of what an earlier run left, if any."""
+    if old is None:
         return None, None
-    return found.st_size, found.st_mtime_ns
+    # What was being written when a run was killed is ours to replace, whatever it looks like.
+    return _OURS if old.status == "writing" else (old.output_size, old.output_time)
+
+
+def failed(job: Job, problem: str) -> Record:
+    """The record of a job that cannot be done."""
+    return Record(job.relative.as_posix(), str(job.source), FAILED, error=problem)
+
+
+def failure(record: Record) -> str:
+    """The line that tells a person of a failed file."""
+    error = str(record.error)
+    return "FAILED " + (error if error.startswith(record.source) else f"{record.source}: {error}")

@@ -14,14 +14,18 @@ from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
-from dartblur.batch.ledger import stamp
+from dartblur.batch.inputs import stamp
 from dartblur.boxes import Shape
+from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.pipeline import DEFAULT_MARGIN, Pipeline, cores, make_pipeline
 from dartblur.video import VideoOptions
+
+# What a machine of few cores still bears; more is for more cores.
+_MOST_WORKERS = 64
 
 
 @Parameter(name="*")
@@ -57,9 +61,9 @@ class HideOptions:
         `dartblur` blurs faces and paints the blur so that detectors can learn from it;
         `gaussian`, `pixelate`, `block`.
     strength
-        Scales the blur's kernel (gaussian, dartblur).
+        Scales the blur's kernel (gaussian, dartblur); 0.75 or more.
     cells
-        Cells of the mosaic across a face (pixelate).
+        Cells of the mosaic across a face, 1 to 12 (pixelate).
     colour
         Red, green and blue, 0 to 255 (block).
     weights
@@ -76,6 +80,9 @@ class HideOptions:
         `besides` them.
     keep_metadata
         Keeps EXIF (GPS too), XMP, IPTC and comments. Thumbnails go in any case.
+    tolerant
+        Does damaged files too, as far as they can be decoded, with a note in the report, rather
+        than refuse them.
     """
 
     find: FindOptions = FindOptions()
@@ -89,6 +96,7 @@ class HideOptions:
     boxes: Path | None = None
     boxes_mode: Literal["instead", "besides"] = "instead"
     keep_metadata: Annotated[bool, Parameter(negative="")] = False
+    tolerant: Annotated[bool, Parameter(negative="")] = False
 
     def pipeline(self, threads: int, *, film: bool = False) -> Pipeline:
         """What does it.
@@ -123,6 +131,13 @@ class HideOptions:
         """A hash of these settings and of `more` that decides what one file becomes."""
         content = json.dumps([self.described(film=film), *more], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+    @staticmethod
+    def digest_with(digest: str, given: PictureBoxes) -> str:
+        """A `digest` with the boxes given for one picture; cheap: asked for every picture."""
+        faces = given.faces
+        content = f"{digest} {given.size} ".encode() + faces.boxes.tobytes()
+        return hashlib.sha256(content).hexdigest()[:24]
 
 
 @Parameter(name="*")
@@ -162,7 +177,7 @@ class FilmOptions:
     film_boxes: Path | None = None
     film_boxes_out: Path | None = None
 
-    def options(self, *, keep_metadata: bool, workers: int) -> VideoOptions:
+    def options(self, *, keep_metadata: bool, tolerant: bool, workers: int) -> VideoOptions:
         """What the film's own part of the house is told.
 
         Raises:
@@ -177,6 +192,7 @@ class FilmOptions:
             lookaround=self.lookaround,
             bridge=self.bridge,
             keep_metadata=keep_metadata,
+            tolerant=tolerant,
             workers=workers,
         )
 
@@ -206,8 +222,12 @@ class RunOptions:
         Raises:
             UsageError: a value is out of range.
         """
-        if self.workers < 0:
-            raise UsageError(f"workers must be 0 or more, not {self.workers}")
+        most = max(_MOST_WORKERS, 4 * cores())
+        if not 0 <= self.workers <= most:
+            raise UsageError(
+                f"workers must lie in 0..{most}, not {self.workers}: more would only wait for the "
+                f"{cores()} cores, and take memory"
+            )
         if not self.max_megapixels > 0:
             raise UsageError(f"max-megapixels must be more than 0, not {self.max_megapixels}")
         return self.workers or cores()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -20,13 +19,35 @@ from rich.progress import (
 )
 from rich.text import Text
 
+FILES, FILM = "files", "s of film"
+
+
+class _Done(ProgressColumn):
+    """How much of how much, of what."""
+
+    def render(self, task: Task) -> Text:
+        total = "?" if task.total is None else f"{task.total:.0f}"
+        return Text(f"{task.completed:.0f}/{total} {task.fields['unit']}")
+
 
 class _Rate(ProgressColumn):
-    """Files a second."""
+    """Files a second, or how many times as fast as it plays a film is done."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s")
+        if speed is None:
+            return Text("")
+        return Text(f"{speed:.1f}× speed" if task.fields["unit"] == FILM else f"{speed:.1f}/s")
+
+
+class _Elapsed(TimeElapsedColumn):
+    def render(self, task: Task) -> Text:
+        return super().render(task).append(" gone")
+
+
+class _Remaining(TimeRemainingColumn):
+    def render(self, task: Task) -> Text:
+        return super().render(task).append(" left")
 
 
 @dataclass(frozen=True)
@@ -43,7 +64,7 @@ class Bar:
     @contextmanager
     def film(self, name: str) -> Iterator[Callable[[float, float | None], None]]:
         """A bar of its own for one film, in seconds of film; yields what moves it."""
-        task = self._progress.add_task(printable(name).replace("[", r"\["), total=None)
+        task = self._progress.add_task(printable(name).replace("[", r"\["), total=None, unit=FILM)
         try:
             yield lambda done, total: self._progress.update(task, completed=done, total=total)
         finally:
@@ -62,14 +83,14 @@ def progress_bar(total: int, *, quiet: bool, what: str = "hiding faces") -> Iter
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Done(),
         _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _Elapsed(),
+        _Remaining(),
     )
     shown = console.is_terminal and not quiet
     with Progress(*columns, console=console, disable=not shown) as progress:
-        yield Bar(progress, progress.add_task(what, total=total))
+        yield Bar(progress, progress.add_task(what, total=total, unit=FILES))
 
 
 def printable(line: str) -> str:

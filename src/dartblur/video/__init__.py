@@ -5,6 +5,7 @@ memory, and gives a `VideoReport`. `is_video(path)` tells a film by its name.
 """
 
 from dartblur.video.film import Task, anonymize_video
+from dartblur.video.job import hide_film
 from dartblur.video.options import VIDEO_SUFFIXES, VideoOptions, VideoReport, is_video
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "VideoOptions",
     "VideoReport",
     "anonymize_video",
+    "hide_film",
     "is_video",
 ]

@@ -1,0 +1,84 @@
+"""What became of one input: the line that the report gets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from dartblur.faces import Faces
+
+# The folders of an absolute path; its last name stays.
+_FOLDERS = re.compile(r"(?<![\w./])/(?:[^\s/:;,'\"()]+/)+")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the report.
+
+    file: below the output folder, with forward slashes. source: the input as it was named.
+    status: done, failed or passed over. boxes: x1, y1, x2, y2, score of each hidden face of a
+    picture. faces: of a film, people followed through it. frames: of a film, 0 for a picture.
+    seconds: of work. notes: what else differs from the input.
+    """
+
+    file: str
+    source: str
+    status: str
+    faces: int = 0
+    boxes: tuple[tuple[float, ...], ...] = ()
+    width: int = 0
+    height: int = 0
+    method: str = ""
+    settings: dict[str, Any] | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    frames: int = 0
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """One line of JSON; unusual names are escaped, so that any reader takes it."""
+        return json.dumps(asdict(self))
+
+    def published(self, out: Path) -> Record:
+        """The record without any place of this machine: paths are those below the inputs.
+
+        out: the output folder, as it was named.
+        """
+        named = PurePath(self.source).name
+        source = self.file if named == PurePath(self.file).name else named
+
+        def public(text: str) -> str:
+            text = text.replace(self.source, source).replace(f"{out}/", "")
+            return _FOLDERS.sub("", text)
+
+        return replace(
+            self,
+            source=source,
+            error=None if self.error is None else public(self.error),
+            notes=tuple(public(note) for note in self.notes),
+        )
+
+
+def picture_record(
+    source: Path, faces: Faces, size: tuple[int, int], notes: Iterable[str] = ()
+) -> Record:
+    """The record of a picture that is done; its `file` is the source's name.
+
+    size: height and width.
+    """
+    rows = zip(faces.boxes.tolist(), faces.scores.tolist(), strict=True)
+    boxes = tuple((*(round(v, 2) for v in box), round(score, 4)) for box, score in rows)
+    return Record(
+        source.name,
+        str(source),
+        "done",
+        len(faces),
+        boxes,
+        width=size[1],
+        height=size[0],
+        notes=tuple(notes),
+    )
