@@ -1,13 +1,19 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from tests.pictures import MiddleDetector, assert_is_hidden, textured
 
 import dartblur
 from dartblur.anonymizers import Block, Gaussian, MethodSettings, Pixelate
 from dartblur.anonymizers.blending import Blended
-from dartblur.errors import UsageError
+from dartblur.coco import PictureBoxes
+from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import Faces
-from dartblur.pipeline import Pipeline, cores, grown, make_pipeline
+from dartblur.pipeline import Pipeline, cores, grown, hide_picture, make_pipeline
 
 
 def test_the_simple_door_hides_faces(stub_detector: None) -> None:
@@ -91,3 +97,34 @@ def test_wrong_names_and_values_are_named(wrong: dict[str, object], named: str) 
 
 def test_there_is_a_core() -> None:
     assert cores() >= 1
+
+
+def test_a_picture_as_a_job_of_its_own(tmp_path: Path, save: Callable[..., Path]) -> None:
+    """Bytes and record come back; nothing is written."""
+    source = save(tmp_path / "a.png")
+    data, record = hide_picture(source, Pipeline(MiddleDetector(), Block(), margin=0))
+    assert_is_hidden(textured(48, 60), np.array(Pillow.open(io.BytesIO(data))))
+    assert (record.file, record.source, record.status) == ("a.png", str(source), "done")
+    assert (record.width, record.height, record.faces) == (60, 48, 1)
+    assert record.boxes == ((20, 16, 40, 32, 1),)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(("besides", "count"), [(False, 1), (True, 2)])
+def test_a_picture_with_given_boxes(
+    tmp_path: Path, save: Callable[..., Path], besides: bool, count: int
+) -> None:
+    source = save(tmp_path / "a.png")
+    pipeline = Pipeline(MiddleDetector(), Block(), margin=0)
+    faces = Faces(np.array([[1, 1, 9, 9], [60, 0, 70, 9]], np.float32))
+    given = PictureBoxes("a.png", (48, 60), faces)
+    data, record = hide_picture(source, pipeline, given=given, besides=besides)
+    safe = np.array(Pillow.open(io.BytesIO(data)))
+    assert not safe[1:9, 1:9].any()
+    assert (safe[16:32, 20:40] == 0).all() == besides
+    assert record.faces == count
+    [note] = record.notes
+    assert "1 of 2 given boxes cover no pixel of it: (60, 0) to (70, 9)" in note
+    outside = PictureBoxes("a.png", None, faces[1:])
+    with pytest.raises(BoxesError, match="cover no pixel"):
+        hide_picture(source, pipeline, given=outside, besides=besides)

@@ -137,8 +137,8 @@ def _check_command(name: str | None) -> None:
     if name is None:
         return
     if name not in _commands():
-        [near] = difflib.get_close_matches(name, _commands(), 1) or [None]
-        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(_commands())}"
+        near = difflib.get_close_matches(name, _commands(), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_commands())}"
         raise UsageError(f"there is no command {name!r}: {hint}")
     if name not in _LAZY:
         return

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from dartblur.faces import Faces
 
 # The folders of an absolute path; its last name stays.
@@ -70,14 +72,15 @@ def picture_record(
 
     size: height and width.
     """
-    rows = zip(faces.boxes.tolist(), faces.scores.tolist(), strict=True)
-    boxes = tuple((*(round(v, 2) for v in box), round(score, 4)) for box, score in rows)
+    # In float64: of float32 the digits that were rounded away would come back.
+    boxes, scores = faces.boxes.astype(np.float64), faces.scores.astype(np.float64)
+    rows = np.concatenate([boxes.round(2), scores[:, None].round(4)], axis=1)
     return Record(
         source.name,
         str(source),
         "done",
         len(faces),
-        boxes,
+        tuple(map(tuple, rows.tolist())),
         width=size[1],
         height=size[0],
         notes=tuple(notes),
