@@ -1,0 +1,136 @@
+"""The functions of Python's door: one picture, one film.
+
+`dartblur.batch` does folders; `dartblur.pipeline` holds what is kept between pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, overload
+
+import numpy.typing as npt
+from PIL import Image as Pillow
+
+from dartblur.anonymizers import DEFAULT_METHOD, Image
+from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
+from dartblur.detectors import FILM
+from dartblur.errors import UsageError
+from dartblur.faces import Faces
+from dartblur.images import read_picture
+from dartblur.images.arrays import InMemory
+from dartblur.pipeline import Pipeline, make_pipeline
+from dartblur.video import VIDEO_SUFFIXES, Task, VideoOptions, VideoReport, is_video
+from dartblur.video import anonymize_video as hide_film
+from dartblur.video.film import Progress
+
+_log = logging.getLogger("dartblur.api")
+
+
+@overload
+def anonymize(
+    image: InMemory,
+    method: str = ...,
+    detector: str = ...,
+    *,
+    boxes: Faces | npt.ArrayLike | None = ...,
+) -> InMemory: ...
+
+
+@overload
+def anonymize(
+    image: str | os.PathLike[str],
+    method: str = ...,
+    detector: str = ...,
+    *,
+    boxes: Faces | npt.ArrayLike | None = ...,
+) -> Image: ...
+
+
+def anonymize(
+    image: Any,
+    method: str = DEFAULT_METHOD,
+    detector: str = DEFAULT_DETECTOR,
+    *,
+    boxes: Faces | npt.ArrayLike | None = None,
+) -> npt.NDArray[Any] | Pillow.Image:
+    """A new picture with every face hidden, of the kind that went in.
+
+    image: an array (H, W) or (H, W, C) uint8 or uint16, upright, with C = 1 grey, 2 grey and alpha,
+    3 RGB, 4 RGB and alpha; a picture of Pillow's, which comes back upright, in its mode (with
+    alpha where it had a transparent colour) and without its metadata; or the path of a picture, of
+    which the upright (H, W, 3) uint8 RGB comes back. It is left alone, and so is every pixel
+    outside the boxes.
+    boxes: faces to hide instead of detected ones, as they are: (N, 4) x1 y1 x2 y2 in pixels of the
+    upright picture.
+
+    Example:
+        >>> safe = dartblur.anonymize(image)
+
+    Raises:
+        UsageError: a name is unknown. ValueError: image is of another kind, or a box of `boxes`
+            covers no pixel. PictureError: the file cannot be read.
+    """
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        if is_video(path):
+            raise UsageError(f"{path}: is a film: dartblur.anonymize_video hides its faces")
+        return _pipeline(method, detector).hidden(read_picture(path), boxes).rgb
+    safe: npt.NDArray[Any] | Pillow.Image = _pipeline(method, detector)(image, boxes)
+    return safe
+
+
+def anonymize_video(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    method: str = DEFAULT_METHOD,
+    detector: str = FILM,
+    *,
+    pipeline: Pipeline | None = None,
+    options: VideoOptions | None = None,
+    boxes: str | os.PathLike[str] | None = None,
+    boxes_out: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> VideoReport:
+    """Hides every face of a film; `target` appears whole and checked, or not at all.
+
+    method, detector: names; `pipeline` goes before them.
+    boxes: a file as `boxes_out` gets it, whose boxes are hidden besides what the detector finds.
+    progress: called with the seconds of film that are done, and how many there are, if known.
+
+    Example:
+        >>> report = dartblur.anonymize_video("film.mp4", "safe.mp4", "gaussian")
+
+    Raises:
+        VideoError: the film cannot be read, hidden or written; the message says when in it.
+        BoxesError: the given boxes do not fit. UsageError: a name or value is wrong, or the target
+            is the source.
+    """
+    place = Path(target)
+    if place.suffix.lower() not in VIDEO_SUFFIXES:
+        raise UsageError(
+            f"{place}: its name must end in one of {', '.join(sorted(VIDEO_SUFFIXES))}"
+        )
+    if place.exists() and Path(source).exists() and place.samefile(source):
+        raise UsageError(f"{place}: would replace its source; choose another name")
+    pipeline = pipeline or make_pipeline(method, detector)
+    task = Task(
+        os.fspath(source),
+        pipeline.anonymizer,
+        pipeline.detector,
+        pipeline.margin,
+        options or VideoOptions(),
+        Path(boxes) if boxes is not None else None,
+        Path(boxes_out) if boxes_out is not None else None,
+    )
+    report = hide_film(task, place, progress=progress)
+    _log.info("%s: %d frames, %d covers", place, report.frames, report.faces)
+    return report
+
+
+# Loading a network takes longer than most pictures do.
+@lru_cache(maxsize=4)
+def _pipeline(method: str, detector: str) -> Pipeline:
+    return make_pipeline(method, detector)
