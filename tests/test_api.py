@@ -3,19 +3,17 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from tests.pictures import Array, assert_is_hidden, middle, textured
+from tests.pictures import Array, MiddleDetector, assert_is_hidden, middle, textured
 from tests.video.films import make_film, scene
 
 import dartblur
 from dartblur import api
 from dartblur.anonymizers import Block
-from dartblur.detectors import make_detector
 from dartblur.errors import PictureError, UsageError
 from dartblur.images import Picture
 from dartblur.pipeline import Pipeline
@@ -25,10 +23,10 @@ CLEAR = textured(48, 60)
 
 
 @pytest.fixture(autouse=True)
-def _no_pipeline_outlives_its_test(stub_detector: None) -> Iterator[None]:
-    api._pipeline.cache_clear()
-    yield
-    api._pipeline.cache_clear()
+def _plain_block(monkeypatch: pytest.MonkeyPatch, stub_detector: None) -> None:
+    """A block without a soft border: what it covers can be told pixel by pixel."""
+    plain = Pipeline(MiddleDetector(), Block(), 0)
+    monkeypatch.setattr(api, "_pipeline", lambda _method, _detector: plain)
 
 
 def _hidden(image: object, **options: object) -> object:
@@ -170,7 +168,7 @@ def test_boxes_that_would_hide_nothing_are_refused(boxes: object, named: str) ->
 
 
 def test_a_pipeline_takes_what_the_function_takes() -> None:
-    hide = dartblur.make_pipeline("block", margin=0)
+    hide = Pipeline(MiddleDetector(), Block(), 0)
     assert_is_hidden(CLEAR, np.array(hide(Pillow.fromarray(CLEAR))))
     assert len(hide.faces(CLEAR[..., 0])) == 1
 
@@ -203,7 +201,7 @@ def test_the_loggers_tell_and_are_silent_unless_asked(caplog: pytest.LogCaptureF
     assert run.stdout + run.stderr == b""
 
 
-def test_the_names_of_parts_are_checked() -> None:
-    make_detector("fast")
+def test_the_names_of_parts_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     with pytest.raises(UsageError, match="melt"):
         dartblur.anonymize(CLEAR, "melt")
