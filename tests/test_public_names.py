@@ -12,10 +12,15 @@ def test_the_root_offers_few_names_and_all_of_them_exist() -> None:
     assert sorted(dartblur.__all__) == [
         "DartblurError",
         "Faces",
+        "MethodSettings",
         "Pipeline",
         "Sample",
+        "VideoOptions",
+        "VideoReport",
         "__version__",
         "anonymize",
+        "anonymize_frames",
+        "anonymize_video",
         "make_pipeline",
     ]
     for name in dartblur.__all__:

@@ -1,29 +1,41 @@
 """Hide every face in photos, videos and data sets.
 
     >>> import dartblur
-    >>> safe = dartblur.anonymize(image)  # (H, W, 3) uint8 RGB in and out
+    >>> safe = dartblur.anonymize(image)  # an array, a Pillow picture or a path
+    >>> report = dartblur.anonymize_video("film.mp4", "safe.mp4")
 
 For many pictures keep a pipeline: ``hide = dartblur.make_pipeline("pixelate")``, then
-``hide(image)``, or ``hide.faces(image)`` for the boxes alone.
+``hide(image)``, or ``hide.faces(image)`` for the boxes alone. What it does is told to the loggers
+below ``dartblur``, which say nothing unless asked: ``logging.basicConfig(level="INFO")``.
 """
 
+import logging
 from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes a moment to load
 if TYPE_CHECKING:
+    from dartblur.anonymizers import MethodSettings
+    from dartblur.api import anonymize
     from dartblur.errors import DartblurError
     from dartblur.faces import Faces, Sample
-    from dartblur.pipeline import Pipeline, anonymize, make_pipeline
+    from dartblur.pipeline import Pipeline, make_pipeline
+    from dartblur.video import VideoOptions, VideoReport
+    from dartblur.video.python import anonymize_frames, anonymize_video
 
     __version__: str
 
 __all__ = [
     "DartblurError",
     "Faces",
+    "MethodSettings",
     "Pipeline",
     "Sample",
+    "VideoOptions",
+    "VideoReport",
     "__version__",
     "anonymize",
+    "anonymize_frames",
+    "anonymize_video",
     "make_pipeline",
 ]
 
@@ -32,8 +44,13 @@ _HOMES = {
     "DartblurError": "errors",
     "Faces": "faces",
     "Sample": "faces",
+    "MethodSettings": "anonymizers",
     "Pipeline": "pipeline",
-    "anonymize": "pipeline",
+    "VideoOptions": "video",
+    "VideoReport": "video",
+    "anonymize": "api",
+    "anonymize_frames": "video.python",
+    "anonymize_video": "video.python",
     "make_pipeline": "pipeline",
 }
 
@@ -51,3 +68,7 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+# A library is silent until its user asks.
+logging.getLogger("dartblur").addHandler(logging.NullHandler())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pillow
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
@@ -19,6 +22,7 @@ from dartblur.detectors.merge import unite
 from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import Faces
 from dartblur.images import Picture, encode_picture, read_picture
+from dartblur.images.arrays import InMemory, as_given, picture_of
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.records import Record, picture_record
 
@@ -27,6 +31,7 @@ DEFAULT_MARGIN = 0.15
 MAX_MARGIN = 10.0
 # Boxes of two views that share more than this, as intersection over union, are of one face.
 SAME_FACE = 0.4
+_log = logging.getLogger("dartblur.pipeline")
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,31 @@ class Pipeline:
     margin: float = DEFAULT_MARGIN
     shape: Shape = "box"
 
-    def __call__(self, image: Image) -> Image:
-        """A new picture with every face hidden; (H, W, 3) uint8 RGB both."""
-        return self.anonymizer(image, self.faces(image))
+    def __call__(self, image: InMemory, boxes: Faces | npt.ArrayLike | None = None) -> InMemory:
+        """A new picture with every face hidden, of the kind that went in; see `anonymize`."""
+        return as_given(self.hidden(picture_of(image), boxes), image)
 
-    def faces(self, image: Image) -> Faces:
+    def hidden(self, picture: Picture, boxes: Faces | npt.ArrayLike | None = None) -> Picture:
+        """The picture with its faces hidden, or with what lies in the given boxes.
+
+        Raises:
+            ValueError: a given box covers no pixel.
+        """
+        found = self.faces_of(picture) if boxes is None else checked_boxes(boxes, *picture.size)
+        return self.covered(picture, found)
+
+    def covered(self, picture: Picture, faces: Faces) -> Picture:
+        """The picture with these faces hidden, whoever found them."""
+        _log.debug("%d × %d pixels: %d boxes", *picture.size[::-1], len(faces))
+        return picture.hidden(self.anonymizer(picture.rgb, faces), faces, self.shape)
+
+    def faces(self, image: npt.NDArray[Any] | Pillow.Image) -> Faces:
         """The boxes to hide in a picture: the detected ones, grown by the margin and clipped to it.
 
         Raises:
-            ValueError: image is not (H, W, 3) uint8.
+            ValueError: image is of a kind that `anonymize` does not take.
         """
-        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"image must have shape (H, W, 3), not {np.shape(image)}")
-        if image.dtype != np.uint8:
-            raise ValueError(f"image must be uint8 in 0..255, not {image.dtype}")
-        return grown(self._found(image), self.margin, *image.shape[:2])
+        return self.faces_of(picture_of(image))
 
     def faces_of(self, picture: Picture) -> Faces:
         """The boxes to hide in a picture, in whichever of its views they are seen."""
@@ -69,6 +84,24 @@ class Pipeline:
     def _found(self, image: Image) -> Faces:
         [faces] = self.detector([image])
         return faces
+
+
+def checked_boxes(boxes: Faces | npt.ArrayLike, height: int, width: int) -> Faces:
+    """Boxes that a caller gives, checked: each covers a pixel of the picture.
+
+    Raises:
+        ValueError: one does not, or all lie within 0..1, as shares of the picture's sides do.
+    """
+    faces = boxes if isinstance(boxes, Faces) else Faces(np.asarray(boxes, np.float32))
+    if len(faces) and (faces.boxes >= 0).all() and (faces.boxes <= 1).all():
+        raise ValueError("boxes must be in pixels; these lie within 0..1, as shares of a side do")
+    empty = boxlib.area(boxlib.clip(faces.boxes, height, width)) <= 0
+    if empty.any():
+        raise ValueError(
+            f"box {faces.boxes[empty][0].tolist()} covers no pixel of the {width} × {height} "
+            "picture"
+        )
+    return faces
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:
@@ -103,8 +136,7 @@ def hide_picture(
         faces, notes = _fitting(given, source, picture.size)
     if given is None or besides:
         faces = Faces.concatenate([faces, pipeline.faces_of(picture)])
-    rgb = pipeline.anonymizer(picture.rgb, faces)
-    safe = picture.hidden(rgb, faces, pipeline.shape)
+    safe = pipeline.covered(picture, faces)
     data = encode_picture(safe, source, keep_metadata=keep_metadata)
     return data, picture_record(source, faces, picture.size, [*picture.warnings, *notes])
 
@@ -162,25 +194,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def anonymize(
-    image: Image, method: str = DEFAULT_METHOD, detector: str = DEFAULT_DETECTOR
-) -> Image:
-    """A new picture with every face hidden.
-
-    image: (H, W, 3) uint8 RGB, upright; left alone, and so is every pixel outside the faces' boxes.
-
-    Example:
-        >>> safe = dartblur.anonymize(image)
-
-    Raises:
-        UsageError: a name is unknown. ValueError: image is of another kind.
-    """
-    return _pipeline(method, detector)(image)
-
-
-# Loading a network takes longer than most pictures do.
-@lru_cache(maxsize=4)
-def _pipeline(method: str, detector: str) -> Pipeline:
-    return make_pipeline(method, detector)
