@@ -26,15 +26,21 @@ app = App(
 app.command(batch.anonymize)
 app.command(batch.detect)
 app.command(batch.compare)
+_OWN_CONFIG = ("train", "evaluate")
 # By name: these need more than the runtime does, and are loaded only when called.
 app.command("dartblur.training.run:train", name="train")
 app.command("dartblur.training.export:export", name="export")
 app.command("dartblur.evaluation.command:evaluate", name="evaluate")
 app.command("dartblur.evaluation.photo_command:evaluate_photo", name="evaluate-photo")
 app.command("dartblur.evaluation.wider_command:evaluate_widerface", name="evaluate-widerface")
+# These have a --config of their own, and so none of the whole command line.
+_with_own_config = App(name="dartblur", default_parameter=app.default_parameter)
+_with_own_config.command("dartblur.training.run:train", name="train")
+_with_own_config.command("dartblur.evaluation.command:evaluate", name="evaluate")
 app.meta.group_parameters = "Session parameters"
 # main tells how to go on.
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False
+_with_own_config.suppress_keyboard_interrupt = False
 
 
 @app.meta.default
@@ -51,7 +57,7 @@ def _with_config(
     config
         The TOML file.
     """
-    if config is not None and tokens[:1] in (("train",), ("evaluate",)):
+    if config is not None and tokens and tokens[0] in _OWN_CONFIG:
         tokens, config = (*tokens, "--config", str(config)), None
     if config is not None and not config.is_file():
         raise ConfigError(f"{config}: there is no such configuration file")
@@ -88,7 +94,8 @@ def main() -> None:
     # OpenCV's own words on broken pictures name no file; ours do.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
+        begun = _with_own_config if sys.argv[1:2] and sys.argv[1] in _OWN_CONFIG else app.meta
+        status = begun(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         sys.exit(2)  # told already
     except ModuleNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -310,7 +311,10 @@ def test_the_plan_is_told_without_doing_it(
     protocol.write_text("held_out = 2\n")
     assert evaluate(data=data, out=tmp_path / "run", config=protocol, plan=True) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert all(line.startswith("missing") for line in lines)
+    # The last line sums up.
+    assert all(line.startswith("missing") for line in lines[:-1])
+    whole = rf"{len(lines) - 1} stages, {len(lines) - 1} missing: about .* of one core, and up "
+    assert re.match(whole + r"to \d\.\d GiB of memory", lines[-1])
     assert any("pixelate: train retinaface" in line for line in lines)
     assert not (tmp_path / "run").exists()
 

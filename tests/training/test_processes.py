@@ -63,7 +63,11 @@ def alone(ground: Ground, tmp_path: Path, start: Path, rank: int) -> Note:
         patch.setattr(fit, "one_round", two_processes.noting(out, fit.one_round))
         threads = torch.get_num_threads()
         try:
-            train(config_of(ground, tmp_path, start / "checkpoint.pt"), ground.data, out / "run")
+            train(
+                config=config_of(ground, tmp_path, start / "checkpoint.pt"),
+                data=ground.data,
+                out=out / "run",
+            )
         finally:
             torch.set_num_threads(threads)
     return note(out / "1-0.pt")

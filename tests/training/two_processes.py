@@ -41,4 +41,4 @@ def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
 if __name__ == "__main__":
     config, data, out = (Path(word) for word in sys.argv[1:])
     fit.one_round = noting(out, fit.one_round)
-    train(config, data, out / "run")
+    train(config=config, data=data, out=out / "run")

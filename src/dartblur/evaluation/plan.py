@@ -197,7 +197,7 @@ class _Planner:
         config = self.config
         work = Fit(
             detector, config.recipe(detector), start == "reference", seed,
-            config.threads, config.start, self.start_digest,
+            config.threads, config.start, self.start_digest, config.image_size, self.train_count,
         )  # fmt: skip
         title = f"{method}: train {detector} from {start}, seed {seed}"
         return Stage(title, work, (self._pictures(method, training=True), self.train))

@@ -34,6 +34,13 @@ from dartblur.evaluation.scoring import score
 from dartblur.faces import Sample
 from dartblur.reference import Start, found_in, starting_values
 
+_PROCESS = 400.0
+"""MiB of a process that has torch and does nothing yet."""
+# Bytes of a training for each pixel of its batch; without a number, the largest family's.
+_TRAINING_BYTES = {"retinaface": 450, "yolov5n": 500, "yolov5s": 1200, "pyramidbox-small": 1050}
+_LARGEST_TRAINING_BYTES = 13_000
+_DETECTION_BYTES = 240
+_DETECTED_TOGETHER = 8
 _VERSION = 1
 """Raised when a stage's code changes what it writes."""
 
@@ -50,7 +57,11 @@ class Work(Protocol):
         ...
 
     def cost(self) -> float:
-        """Roughly how many seconds it takes, compared with other stages."""
+        """Roughly how many seconds one core takes for it."""
+        ...
+
+    def memory(self) -> float:
+        """Roughly how many MiB its process takes."""
         ...
 
 
@@ -119,6 +130,10 @@ class Look:
         """See `Work`."""
         return 0.03 * self.count * (self.image_size / 320) ** 2
 
+    def memory(self) -> float:
+        """See `Work`."""
+        return _detecting(self.image_size)
+
 
 @dataclass(frozen=True)
 class Hide:
@@ -156,6 +171,10 @@ class Hide:
         """See `Work`."""
         return 0.015 * self.count
 
+    def memory(self) -> float:
+        """See `Work`."""
+        return _PROCESS
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -168,6 +187,8 @@ class Fit:
     threads: int
     start: Start
     start_digest: str
+    image_size: int
+    count: int
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
@@ -191,7 +212,9 @@ class Fit:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        named = {k: v for k, v in asdict(self).items() if k not in ("start", "threads")}
+        # The pictures are inputs: how many there are is in their keys.
+        left_out = ("start", "threads", "image_size", "count")
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
         return named | {"device": device()}
 
     def cost(self) -> float:
@@ -200,6 +223,14 @@ class Fit:
         weight = {"retinaface": 1.0, "yolov5n": 1.0, "yolov5s": 4.0, "pyramidbox-small": 2.0}
         pixels = self.recipe.batch * self.recipe.crop**2 / (16 * 224**2)
         return 0.45 * steps * pixels * weight.get(self.detector, 20.0)
+
+    def memory(self) -> float:
+        """See `Work`."""
+        pixels = self.recipe.batch * self.recipe.crop**2
+        each = _TRAINING_BYTES.get(self.detector, _LARGEST_TRAINING_BYTES)
+        # Pictures of four to three, as they lie in memory.
+        pictures = self.count * self.image_size**2 * 0.75 * 3
+        return _PROCESS + (pixels * each + pictures) / 2**20
 
 
 @dataclass(frozen=True)
@@ -241,6 +272,10 @@ class Detect:
         """See `Work`."""
         return 0.03 * self.count * (self.image_size / 320) ** 2
 
+    def memory(self) -> float:
+        """See `Work`."""
+        return _detecting(self.image_size)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -269,6 +304,10 @@ class Score:
     def cost(self) -> float:
         """See `Work`."""
         return 2.0
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return _PROCESS
 
 
 def chosen(
@@ -304,6 +343,10 @@ def digest_of(paths: Iterable[Path]) -> str:
 def device() -> str:
     """Where torch works."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _detecting(image_size: int) -> float:
+    return _PROCESS + _DETECTED_TOGETHER * image_size**2 * _DETECTION_BYTES / 2**20
 
 
 def pretrained(detector: str) -> bool:

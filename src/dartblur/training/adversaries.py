@@ -43,6 +43,10 @@ class Pool:
         self.births = 0
         self.members = [self._born() for _ in range(settings.size)]
 
+    def warm_up_steps(self) -> int:
+        """How many steps `warm_up` takes."""
+        return sum(self.settings.lifetime * i // len(self.members) for i in range(self.births))
+
     def warm_up(
         self, examples: Iterator[tuple[Tensor, Targets]], after: Callable[[Adversary], None]
     ) -> None:

@@ -144,7 +144,7 @@ class Run:
     save_minutes: float = 3.0
     sheet_rounds: int = 200
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
     threads: int = 0
 
 

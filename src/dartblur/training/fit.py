@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from dartblur.training.balance import balanced_gradient
 from dartblur.training.config import Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
 from dartblur.training.painting import Batch, Painted
-from dartblur.training.progress import Report
+from dartblur.training.progress import SHEETS, Report, Told
 from dartblur.training.schedule import generator_rate, turn_of
 from dartblur.training.sheet import write_sheet
 from dartblur.training.steps import Judges, Losses, inner_parameters, objectives, total
@@ -50,6 +51,7 @@ def fit(
     config: TrainingConfig,
     out: Path,
     fabric: Fabric,
+    told: Told,
 ) -> None:
     """Trains until `config.run.rounds` are done.
 
@@ -57,12 +59,15 @@ def fit(
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
     if training.round == 0 and not config.run.begin_from:
+        pool = training.pool
         examples = _examples(training, painter, pictures, config, fabric)
-        training.pool.warm_up(examples, lambda adversary: _average(adversary, fabric))
+        steps = told.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
+        pool.warm_up(steps, lambda adversary: _average(adversary, fabric))
     batches = _loader(training, pictures, config, fabric)
     names = [*_active(config.objectives), "adversary"]
     report = Report(out, names, config.run.rounds, training.round, fabric.is_global_zero)
     saved = time.monotonic()
+    first, began = training.round, time.monotonic()
     for batch in batches:
         if training.round >= config.run.rounds:
             break
@@ -71,13 +76,14 @@ def fit(
             losses, painted = one_round(training, painter, reference, batch, config, fabric)
         training.round += 1
         report(training.round, losses)
+        told.pace(training.round - first, config.run.rounds - first, time.monotonic() - began)
         last = training.round == config.run.rounds
         if fabric.is_global_zero:
             if last or time.monotonic() - saved > 60 * config.run.save_minutes:
                 checkpoint.save(training, config, out)
                 saved = time.monotonic()
             if last or training.round % config.run.sheet_rounds == 0:
-                write_sheet(out / "sheets" / f"{training.round:06d}.png", batch, painted, reference)
+                write_sheet(out / SHEETS / f"{training.round:06d}.png", batch, painted, reference)
     report.close()
 
 
@@ -233,4 +239,6 @@ def _loader(
     size = config.generator.size
     seed = (config.run.seed, fabric.global_rank)
     source = Batches(pictures, config.data, size, seed, training.round)
-    return torch.utils.data.DataLoader(source, batch_size=None, num_workers=config.data.workers)
+    # A batch depends on its round alone, and on no number of workers.
+    workers = min(config.data.workers, os.cpu_count() or 1)
+    return torch.utils.data.DataLoader(source, batch_size=None, num_workers=workers)

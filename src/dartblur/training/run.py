@@ -16,7 +16,7 @@ from torch import nn
 from dartblur import toml
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import Picture, load
-from dartblur.errors import TrainingError
+from dartblur.errors import ConfigError, TrainingError
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
@@ -26,13 +26,15 @@ from dartblur.training.adversaries import Pool
 from dartblur.training.config import Generator, TrainingConfig
 from dartblur.training.fit import Painter, Training, fit
 from dartblur.training.painting import paint, paint_whole
+from dartblur.training.progress import LOG, SHEETS, Told
 
 
 def train(
+    *,
     config: Path,
     data: Path,
     out: Annotated[Path, Parameter(alias="-o")],
-    resume: bool = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
 
@@ -52,6 +54,7 @@ def train(
         InputError: data, weights or checkpoint are wrong, or the training had to stop.
     """
     settings = toml.read(TrainingConfig, config)
+    _check_device(settings.run.device, config)
     if settings.run.threads:
         torch.set_num_threads(settings.run.threads)
     torch.manual_seed(settings.run.seed)
@@ -62,15 +65,18 @@ def train(
     )
     fabric.launch()
     _prepare(out, resume)
+    told = Told(fabric.is_global_zero)
+    told(_plan_of(settings, config, fabric))
     reference, backbone = starting_values(settings.start)
     reference.to(fabric.device)
-    pictures = training_pictures(data, settings, reference)
+    pictures = training_pictures(data, settings, reference, told)
     training, painter = fresh(settings, reference, backbone, fabric)
     if settings.run.begin_from and not resume:
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
-    fit(training, painter, reference, pictures, settings, out, fabric)
+    fit(training, painter, reference, pictures, settings, out, fabric, told)
+    told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
 def fresh(
@@ -108,18 +114,18 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
 
 
 def training_pictures(
-    data: Path, settings: TrainingConfig, reference: RetinaFace
+    data: Path, settings: TrainingConfig, reference: RetinaFace, told: Told
 ) -> Sequence[Picture]:
     """The pictures of split "train" with a face, f's detections in them; not those held out.
 
     Raises:
         TrainingError: there is no picture with a face.
     """
-    samples = (
+    samples = [
         s
         for i, s in enumerate(READERS["widerface"](data, "train"))
         if not settings.data.holdout or i % settings.data.holdout
-    )
+    ]
     limit = int(settings.data.memory_gb * 2**30)
     held = load(samples, settings.data.image_size, limit)
     pictures = found_in(
@@ -129,10 +135,32 @@ def training_pictures(
         threshold=settings.data.found,
         overlap=settings.data.overlap,
     )
-    with_faces = [p for p in pictures if len(p.faces)]
+    seen = told.each(pictures, len(samples), "pictures read and searched by f")
+    with_faces = [p for p in seen if len(p.faces)]
     if not with_faces:
         raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
     return with_faces
+
+
+def _plan_of(settings: TrainingConfig, config: Path, fabric: Fabric) -> str:
+    crop, batch = settings.data.crop, settings.data.batch
+    return (
+        f"{config}: {settings.run.rounds} rounds of {batch} crops of {crop} × {crop} pixels on "
+        f"{fabric.device.type}, {torch.get_num_threads()} thread(s); reading the pictures first"
+    )
+
+
+def _check_device(device: str, config: Path) -> None:
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "gpu": torch.cuda.is_available() or torch.backends.mps.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device, True):
+        raise ConfigError(
+            f"{config}: run.device: {device!r} is asked for, but torch {torch.__version__} sees no "
+            'such device here; say "auto" or "cpu", or install a torch that fits the GPU'
+        )
 
 
 def _prepare(out: Path, resume: bool) -> None:
