@@ -26,16 +26,15 @@ from torch.nn import functional
 from dartblur import toml
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import load
-from dartblur.detection import detect
 from dartblur.faces import Faces
-from dartblur.nets.anchors import anchors, corners, encode
+from dartblur.nets.anchors import corners, encode
 from dartblur.nets.retinaface import Raw, RetinaFace
 from dartblur.nets.unet import FrameGenerator
-from dartblur.reference import Start, found_in, starting_values
 from dartblur.second_order import AdamState
 from dartblur.training.config import Data, Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
 from dartblur.training.painting import Batch, mask_of
+from dartblur.training.reference import Reference, Start, found_in, load_reference
 from dartblur.training.run import make_generator
 from dartblur.training.steps import Judges, inner_parameters, objectives, total
 
@@ -54,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    f, _ = starting_values(Start(arguments.reference))
+    f = load_reference(Start(arguments.reference))
     samples = itertools.islice(READERS["widerface"](arguments.data, "train"), 64)
     pictures = list(found_in(load(samples, arguments.size, 2**32), f, arguments.size))
     seamless = arguments.net == "compact" and toml.read(TrainingConfig, COMPACT).data.seamless
@@ -86,17 +85,20 @@ def main() -> None:
     )
 
 
-def ours(f: RetinaFace, whole: bool) -> Callable[[Batch], None]:
+def ours(f: Reference, whole: bool) -> Callable[[Batch], None]:
     shipped = toml.read(TrainingConfig, COMPACT).generator
     generator, paint = make_generator(Generator("unet", width=1.0) if whole else shipped)
     adversary = RetinaFace().to(memory_format=torch.channels_last).eval()
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)
     weights, inner = Objectives(feature=0.0, cycle=1.0), Inner(from_block=0 if whole else 6)
 
+    def judges(moments: AdamState) -> Judges:
+        return Judges(f, f.family, adversary, moments)
+
     def step(batch: Batch) -> None:
         moments = AdamState.fresh(inner_parameters(adversary, inner.from_block))
         painted = paint(generator, batch)
-        losses = objectives(painted, batch, Judges(f, adversary, moments), weights, inner)
+        losses = objectives(painted, batch, judges(moments), weights, inner)
         parameters = list(generator.parameters())
         gradients = torch.autograd.grad(total(losses, weights), parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -106,14 +108,14 @@ def ours(f: RetinaFace, whole: bool) -> Callable[[Batch], None]:
     return step
 
 
-def plain(f: RetinaFace) -> Callable[[Batch], None]:
-    f = copy.deepcopy(f).to(memory_format=torch.contiguous_format).requires_grad_(True)
+def plain(reference: Reference) -> Callable[[Batch], None]:
+    f = copy.deepcopy(reference.net).to(memory_format=torch.contiguous_format).requires_grad_(True)
     generator, adversary = FrameGenerator(), RetinaFace().train()
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)
 
     def step(batch: Batch) -> None:
         clear = batch.clear.contiguous()
-        targets = detect(f, clear, threshold=0.01, overlap=0.45)
+        targets = reference.family.detect(f, clear, threshold=0.01, overlap=0.45)
         labels = [
             Faces(boxes[real].numpy())
             for boxes, real in zip(batch.labels.boxes, batch.labels.real, strict=True)
@@ -121,10 +123,10 @@ def plain(f: RetinaFace) -> Callable[[Batch], None]:
         inside = mask_of(batch)
         painted = generator(batch.blurred.contiguous(), inside)
         image = clear * (1 - inside) + painted * inside
-        loss = plain_loss(f(image), targets, clear) + plain_loss(adversary(image), targets, clear)
+        loss = plain_loss(f(image), targets) + plain_loss(adversary(image), targets)
         clone = copy.deepcopy(adversary)
         parameters = dict(clone.named_parameters())
-        inner = plain_loss(functional_call(clone, parameters, (image,)), labels, clear)
+        inner = plain_loss(functional_call(clone, parameters, (image,)), labels)
         found = torch.autograd.grad(
             inner, list(parameters.values()), create_graph=True, allow_unused=True
         )
@@ -132,7 +134,7 @@ def plain(f: RetinaFace) -> Callable[[Batch], None]:
             name: value if g is None else value - 5e-4 * g / (g.square() + 1e-16).sqrt()
             for (name, value), g in zip(parameters.items(), found, strict=True)
         }
-        loss = loss + plain_loss(functional_call(clone, stepped, (clear,)), targets, clear)
+        loss = loss + plain_loss(functional_call(clone, stepped, (clear,)), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -140,9 +142,9 @@ def plain(f: RetinaFace) -> Callable[[Batch], None]:
     return step
 
 
-def plain_loss(raw: Raw, targets: list[Faces], images: Tensor) -> Tensor:
+def plain_loss(raw: Raw, targets: list[Faces]) -> Tensor:
     """MultiBox, one picture and one face after another."""
-    priors = anchors(*images.shape[-2:])
+    priors = raw.anchors
     loss, positives = raw.logits.new_zeros(()), 0
     for logits, offsets, faces in zip(raw.logits, raw.offsets, targets, strict=True):
         label = torch.zeros(len(priors), dtype=torch.long)
@@ -172,7 +174,7 @@ def _overlap(a: Tensor, box: Tensor) -> Tensor:
     return shared / ((a[:, 2:] - a[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - shared)
 
 
-STEPS: dict[str, Callable[[RetinaFace], Callable[[Batch], None]]] = {
+STEPS: dict[str, Callable[[Reference], Callable[[Batch], None]]] = {
     "compact": lambda f: ours(f, whole=False),
     "paper": lambda f: ours(f, whole=True),
     "plain": plain,

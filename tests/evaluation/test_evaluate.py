@@ -27,7 +27,6 @@ from dartblur.anonymizers.block import Block
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.fidelity import fresh_detector
 from dartblur.evaluation.pictures import read_pictures
 from dartblur.evaluation.plan import make_plan
 from dartblur.evaluation.results import Row
@@ -35,7 +34,7 @@ from dartblur.evaluation.results import read as read_rows
 from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
 from dartblur.evaluation.stages import Look, Stage
 from dartblur.nets.retinaface import RetinaFace
-from dartblur.reference import Start
+from dartblur.training.reference import Start
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE = Recipe(crop=64, batch=2, steps=2, reference_steps=1)
@@ -349,16 +348,6 @@ def test_two_runs_cannot_share_a_folder(
 
     with pytest.raises(UsageError, match="another process"):
         run_stages(plan.stages, tmp_path, 1, again)
-
-
-def test_a_fresh_detector_keeps_the_backbone_alone() -> None:
-    start = RetinaFace()
-    net = fresh_detector(start, seed=1, heads=False)
-    assert torch.equal(
-        net.backbone[2].pointwise.conv.weight, start.backbone[2].pointwise.conv.weight
-    )
-    assert not torch.equal(net.scores[0].weight, start.scores[0].weight)
-    assert torch.equal(fresh_detector(start, 1, heads=False).scores[0].weight, net.scores[0].weight)
 
 
 def test_the_command_line_takes_a_protocol(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

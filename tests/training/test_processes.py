@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from tests.training import two_processes
 from tests.training.conftest import Ground
 
-from dartblur.training import fit, train
+from dartblur.training import fit
 from dartblur.training.checkpoint import read
 from dartblur.training.data import Batches
+from dartblur.training.run import train
 
 Note = dict[str, Any]
 # Clipping comes after averaging, and would hide how the mean was made. Another number of threads

@@ -18,10 +18,10 @@ from tests.training.conftest import Ground
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Faces
-from dartblur.training import train
 from dartblur.training.checkpoint import read
 from dartblur.training.export import export
 from dartblur.training.progress import Report
+from dartblur.training.run import train
 
 
 class Killed(BaseException):

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from dartblur.training import checkpoint, fit, train
+from dartblur.training import checkpoint, fit
+from dartblur.training.run import train
 
 
 def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:

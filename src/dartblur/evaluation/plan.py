@@ -17,7 +17,6 @@ from dartblur.datasets import READERS
 from dartblur.errors import ConfigError, InputError
 from dartblur.evaluation import results
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.families import FAMILIES
 from dartblur.evaluation.results import CLEAR
 from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.evaluation.stages import (
@@ -31,6 +30,7 @@ from dartblur.evaluation.stages import (
     digest_of,
     pretrained,
 )
+from dartblur.nets.families import FAMILIES
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,17 @@ from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import Image, Picture, load
-from dartblur.detection import Schedule
 from dartblur.errors import InputError, PictureError
 from dartblur.evaluation import pictures as store
 from dartblur.evaluation.config import Recipe, Source
-from dartblur.evaluation.families import FAMILIES, train
-from dartblur.evaluation.fidelity import PRETRAINED, detector_batches, found_by, untrained
+from dartblur.evaluation.fidelity import found_by, untrained
 from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.evaluation.scoring import score
 from dartblur.faces import Sample
-from dartblur.reference import Start, found_in, starting_values
+from dartblur.nets.base import DetectorNet
+from dartblur.nets.families import FAMILIES, PRETRAINED
+from dartblur.training.detector import DetectorTrainer, Schedule, examples_of
+from dartblur.training.reference import Start, found_in, load_reference
 
 _PROCESS = 400.0
 """MiB of a process that has torch and does nothing yet."""
@@ -41,7 +42,7 @@ _TRAINING_BYTES = {"retinaface": 450, "yolov5n": 500, "yolov5s": 1200, "pyramidb
 _LARGEST_TRAINING_BYTES = 13_000
 _DETECTION_BYTES = 240
 _DETECTED_TOGETHER = 8
-_VERSION = 1
+_VERSION = 2
 """Raised when a stage's code changes what it writes."""
 
 
@@ -110,7 +111,7 @@ class Look:
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
-        reference, _ = starting_values(self.start)
+        reference = load_reference(self.start)
         samples = self.samples()
         limit = int(self.memory_gb * 2**30)
         seen = found_in(load(samples, self.image_size, limit), reference, self.image_size)
@@ -197,13 +198,14 @@ class Fit:
         net = untrained(
             self.detector, self.start, from_reference=self.from_reference, seed=self.seed
         ).to(device())
-        batches = detector_batches(_held(images, entries), self.recipe, self.seed)
         recipe = self.recipe
+        examples = examples_of(_held(images, entries), recipe.crop, recipe.batch, self.seed)
         rate, steps = recipe.rate, recipe.steps
         if self.from_reference:
             rate, steps = recipe.reference_rate, recipe.reference_steps
         schedule = Schedule(rate, steps, recipe.warm_up)
-        losses = train(FAMILIES[self.detector], net, batches, schedule, recipe.clip)
+        trainer = DetectorTrainer(FAMILIES[self.detector], schedule, clip=recipe.clip)
+        losses = trainer.train(net, examples)
         if not np.isfinite(losses[-1:]).all():
             raise InputError(
                 f"{self.detector}: the last loss is {losses[-1]}; lower the rate of its recipe"
@@ -256,7 +258,7 @@ class Detect:
             found = found_by(FAMILIES[self.detector], net, images, self.image_size)
         store.write_detections(target, found)
 
-    def _net(self, trained: Sequence[Path]) -> torch.nn.Module:
+    def _net(self, trained: Sequence[Path]) -> DetectorNet:
         if trained:
             net = FAMILIES[self.detector].make()
             net.load_state_dict(torch.load(trained[0], weights_only=True)["values"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartblur.reference import Start
+from dartblur.nets.families import FAMILIES, PRETRAINED
+from dartblur.training.reference import Start
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,15 @@ class Inner:
 class Adversaries:
     """The pool of f_g.
 
-    size: how many live at once; they begin with ages spread over a lifetime. lifetime: steps from
+    family: what they are, a name among `nets.families`. size: how many live at once; they begin
+    with ages spread over a lifetime. lifetime: steps from
     one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
     the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
     before one judges the generator. epochs: so many in which they learn alone, one step a round,
     before each in which the generator learns alone; 0: all learn in every round.
     """
 
+    family: str = PRETRAINED
     size: int = 3
     lifetime: int = 300
     rate: float = 2e-3
@@ -153,7 +156,8 @@ class TrainingConfig:
     """A whole training.
 
     Raises:
-        ValueError: something goes by epochs, and nothing says how long these are.
+        ValueError: something goes by epochs, and nothing says how long these are; or adversaries
+            are of no family, or begin as f without being of its family.
     """
 
     data: Data = field(default_factory=Data)
@@ -165,6 +169,14 @@ class TrainingConfig:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self) -> None:
+        family = self.adversaries.family
+        if family not in FAMILIES:
+            raise ValueError(f"adversaries.family: {family!r} is none of {', '.join(FAMILIES)}")
+        if family != PRETRAINED and self.adversaries.reference:
+            raise ValueError(
+                f"adversaries.reference: f is a {PRETRAINED}, and no {family} can begin with its "
+                "values; say 0"
+            )
         by_epochs = self.adversaries.epochs or self.generator.epoch_decay != 1
         if by_epochs and self.run.epoch < 1:
             raise ValueError(

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from dartblur.datasets.crops import Picture
 from dartblur.errors import TrainingError
-from dartblur.losses.multibox import Targets
-from dartblur.nets.retinaface import RetinaFace
 from dartblur.second_order import AdamState
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Adversary, Pool
 from dartblur.training.balance import balanced_gradient
 from dartblur.training.config import Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
+from dartblur.training.detector import Example
 from dartblur.training.painting import Batch, Painted
 from dartblur.training.progress import SHEETS, Report, Told
+from dartblur.training.reference import Reference
 from dartblur.training.schedule import generator_rate, turn_of
 from dartblur.training.sheet import write_sheet
 from dartblur.training.steps import Judges, Losses, inner_parameters, objectives, total
@@ -46,7 +46,7 @@ class Training:
 def fit(
     training: Training,
     painter: Painter,
-    reference: RetinaFace,
+    reference: Reference,
     pictures: Sequence[Picture],
     config: TrainingConfig,
     out: Path,
@@ -90,7 +90,7 @@ def fit(
 def one_round(
     training: Training,
     painter: Painter,
-    reference: RetinaFace,
+    reference: Reference,
     batch: Batch,
     config: TrainingConfig,
     fabric: Fabric,
@@ -101,14 +101,15 @@ def one_round(
     if learns.generator:
         judge = training.pool.judge(first)
         moving = inner_parameters(judge.net, config.inner.from_block)
-        judges = Judges(reference, judge.net, AdamState.of(judge.optimizer, moving))
+        moments = AdamState.of(judge.optimizer, moving)
+        judges = Judges(reference, training.pool.family, judge.net, moments)
         painted, losses = generator_step(training, painter, batch, judges, config, fabric)
     else:
         with torch.no_grad():
             painted, losses = painter(training.generator, batch), {}
     for k in range(config.adversaries.steps if learns.adversaries else 0):
         adversary = training.pool.at(first + k)
-        losses["adversary"] = training.pool.step(adversary, painted.image.detach(), batch.labels)
+        losses["adversary"] = training.pool.step(adversary, (painted.image.detach(), batch.labels))
         _average(adversary, fabric)
     values = {name: float(_mean(value.detach(), fabric)) for name, value in losses.items()}
     wrong = [name for name, value in values.items() if not math.isfinite(value)]
@@ -224,7 +225,7 @@ def _examples(
     pictures: Sequence[Picture],
     config: TrainingConfig,
     fabric: Fabric,
-) -> Iterator[tuple[Tensor, Targets]]:
+) -> Iterator[Example]:
     """What adversaries train on, by the generator as it is."""
     for batch in _loader(training, pictures, config, fabric):
         batch = fabric.to_device(batch)

@@ -17,16 +17,15 @@ from dartblur import toml
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import Picture, load
 from dartblur.errors import ConfigError, TrainingError
-from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
-from dartblur.reference import found_in, starting_values
 from dartblur.training import checkpoint
-from dartblur.training.adversaries import Pool
+from dartblur.training.adversaries import Pool, State
 from dartblur.training.config import Generator, TrainingConfig
 from dartblur.training.fit import Painter, Training, fit
 from dartblur.training.painting import paint, paint_whole
 from dartblur.training.progress import LOG, SHEETS, Told
+from dartblur.training.reference import Reference, found_in, load_backbone, load_reference
 
 
 def train(
@@ -67,8 +66,9 @@ def train(
     _prepare(out, resume)
     told = Told(fabric.is_global_zero)
     told(_plan_of(settings, config, fabric))
-    reference, backbone = starting_values(settings.start)
-    reference.to(fabric.device)
+    reference = load_reference(settings.start)
+    backbone = load_backbone(settings.start, settings.adversaries.family)
+    reference.net.to(fabric.device)
     pictures = training_pictures(data, settings, reference, told)
     training, painter = fresh(settings, reference, backbone, fabric)
     if settings.run.begin_from and not resume:
@@ -80,7 +80,7 @@ def train(
 
 
 def fresh(
-    settings: TrainingConfig, reference: RetinaFace, backbone: RetinaFace, fabric: Fabric
+    settings: TrainingConfig, reference: Reference, backbone: State, fabric: Fabric
 ) -> tuple[Training, Painter]:
     """A training at round 0, and the way its generator paints."""
     torch.manual_seed(settings.run.seed)
@@ -89,8 +89,8 @@ def fresh(
     optimizer = torch.optim.Adam(
         generator.parameters(), lr=settings.generator.rate, betas=settings.generator.betas
     )
-    values = {name: v.to(fabric.device) for name, v in backbone.state_dict().items()}
-    pool = Pool(settings.adversaries, reference.state_dict(), values, settings.run.seed)
+    values = reference.net.state_dict()
+    pool = Pool(settings.adversaries, values, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
     return Training(generator, average, optimizer, pool), painter
 
@@ -114,7 +114,7 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
 
 
 def training_pictures(
-    data: Path, settings: TrainingConfig, reference: RetinaFace, told: Told
+    data: Path, settings: TrainingConfig, reference: Reference, told: Told
 ) -> Sequence[Picture]:
     """The pictures of split "train" with a face, f's detections in them; not those held out.
 

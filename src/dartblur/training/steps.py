@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from dartblur.losses.multibox import Matched, MultiBox
 from dartblur.losses.review import review_loss
-from dartblur.nets.anchors import anchors
-from dartblur.nets.retinaface import Raw, RetinaFace
+from dartblur.nets.base import DetectorNet, Raw
+from dartblur.nets.families import Family
 from dartblur.second_order import AdamState, Parameters, adam_step, gradients_of, sgd_step
 from dartblur.training.config import Inner, Objectives
 from dartblur.training.painting import Batch, Painted
+from dartblur.training.reference import Reference
 
 Losses = dict[str, Tensor]
 
@@ -25,8 +25,9 @@ Losses = dict[str, Tensor]
 class Judges:
     """What the generator is judged by: f (frozen), and f_g with the moments of its Adam."""
 
-    reference: RetinaFace
-    adversary: RetinaFace
+    reference: Reference
+    family: Family
+    adversary: DetectorNet
     moments: AdamState
 
 
@@ -34,18 +35,12 @@ def objectives(
     painted: Painted, batch: Batch, judges: Judges, weights: Objectives, inner: Inner
 ) -> Losses:
     """Every objective that has a weight, unweighted, by name."""
-    loss = MultiBox()
-    priors = anchors(*batch.clear.shape[-2:]).to(batch.clear.device)
-    found = loss.match(priors, batch.found)
     losses: Losses = {}
     if weights.review:
         losses["review"] = review_loss(painted.change, weights.margin)
-    losses |= _by_reference(painted, batch, judges.reference, weights, _against(loss, found))
+    losses |= _by_reference(painted, batch, judges.reference, weights)
     if weights.posthoc or weights.cycle or weights.match or weights.likeness:
-        labels = loss.match(priors, batch.labels)
-        losses |= _by_adversary(
-            painted, batch, judges, weights, inner, (_against(loss, found), _against(loss, labels))
-        )
+        losses |= _by_adversary(painted, batch, judges, weights, inner)
     return losses
 
 
@@ -54,19 +49,15 @@ def total(losses: Losses, weights: Objectives) -> Tensor:
     return torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
 
 
-def _against(loss: MultiBox, matched: Matched) -> Callable[[Raw], Tensor]:
-    return lambda raw: loss(raw.logits, raw.offsets, matched)
-
-
 def _by_reference(
     painted: Painted,
     batch: Batch,
-    f: RetinaFace,
+    reference: Reference,
     weights: Objectives,
-    as_found: Callable[[Raw], Tensor],
 ) -> Losses:
     if not (weights.operational or weights.feature):
         return {}
+    f, as_found = reference.net, reference.family.against(batch.found, 0.0)
     pyramid = f.neck(f.taps(painted.image))
     losses = {"operational": as_found(f.heads(pyramid))} if weights.operational else {}
     if weights.feature:
@@ -82,14 +73,14 @@ def _by_adversary(
     judges: Judges,
     weights: Objectives,
     inner: Inner,
-    against: tuple[Callable[[Raw], Tensor], Callable[[Raw], Tensor]],
 ) -> Losses:
     """Post-hoc, cycle and gradient matching share the pass of f_g over g(x, b).
 
     f_g is in evaluation mode, so that its BatchNorm statistics are left alone.
     """
     net = judges.adversary.eval()
-    as_found, as_labelled = against
+    as_found = judges.family.against(batch.found, 0.0)
+    as_labelled = judges.family.against(batch.labels, 0.0)
     parameters = inner_parameters(net, inner.from_block)
     taps = net.taps(painted.image)
     neck = net.neck(taps)
@@ -129,9 +120,9 @@ def unlikeness(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
     return torch.stack(parts).sum()
 
 
-def inner_parameters(net: RetinaFace, from_block: int) -> Parameters:
+def inner_parameters(net: DetectorNet, from_block: int) -> Parameters:
     """The parameters of f_g that the inner step moves, by name."""
-    left_out = tuple(f"backbone.{i}." for i in range(from_block))
+    left_out = tuple(net.blocks()[:from_block])
     return {name: p for name, p in net.named_parameters() if not name.startswith(left_out)}
 
 
@@ -148,7 +139,7 @@ def mismatch(made: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor
 
 
 def _clear_gradients(
-    net: RetinaFace, parameters: Parameters, batch: Batch, loss: Callable[[Raw], Tensor]
+    net: DetectorNet, parameters: Parameters, batch: Batch, loss: Callable[[Raw], Tensor]
 ) -> Parameters:
     value = loss(net(batch.clear))
     found = torch.autograd.grad(value, list(parameters.values()), allow_unused=True)
