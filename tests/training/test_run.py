@@ -18,8 +18,10 @@ from tests.training.conftest import Ground
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Faces
+from dartblur.training import algorithm
 from dartblur.training.checkpoint import read
 from dartblur.training.export import export
+from dartblur.training.objectives import OBJECTIVES, Scene
 from dartblur.training.progress import Report
 from dartblur.training.run import train
 
@@ -115,18 +117,14 @@ def test_a_checkpoint_of_another_configuration_names_the_field(
 def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dartblur.training import fit
-
     every_round = short(ground, tmp_path)
-    honest = fit.objectives
     calls = []
 
-    def spoilt(*arguments: Any) -> dict[str, torch.Tensor]:
-        losses = honest(*arguments)
+    def spoilt(scene: Scene) -> torch.Tensor:
         calls.append(1)
-        return {**losses, "posthoc": losses["posthoc"] * float("nan")} if len(calls) > 2 else losses
+        return OBJECTIVES["posthoc"](scene) * (float("nan") if len(calls) > 2 else 1.0)
 
-    monkeypatch.setattr(fit, "objectives", spoilt)
+    monkeypatch.setattr(algorithm, "OBJECTIVES", {**OBJECTIVES, "posthoc": spoilt})
     with pytest.raises(TrainingError, match=r"round 3: the loss posthoc is nan on \d\.png"):
         train(config=every_round, data=ground.data, out=tmp_path / "run")
     held = read(tmp_path / "run" / "checkpoint.pt")
@@ -210,8 +208,8 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "switch",
     [
-        *("review = 0.0", "operational = 0.0", "posthoc = 0.0", "feature = 0.0"),
-        *("match = 1.0", "likeness = 1.0", 'updates = "four"'),
+        *("review = 0.0", "operational = 0.0", "posthoc = 0.0"),
+        *("reference_features = 0.0", "adversary_features = 1.0", 'updates = "four"'),
     ],
 )
 def test_every_objective_has_a_switch(ground: Ground, tmp_path: Path, switch: str) -> None:

@@ -70,20 +70,18 @@ class Generator:
 class Objectives:
     """Weights of what the generator is trained for; 0 switches one off.
 
-    cycle goes through the inner step; with `first_order` it is reported and not descended. feature:
-    f's features on g(x, b) against those on x. match: f_g's gradient on g(x, b) against that on x.
-    likeness: f_g's features on g(x, b) against those on x.
+    cycle goes through the inner step; with `first_order` it is reported and not descended.
+    reference_features, adversary_features: feature matching, see `training.objectives`.
     updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
-    compare gradients of equal norm, see `training.balance`.
+    compare gradients of equal norm, see `training.updates`.
     """
 
     review: float = 1.0
     operational: float = 1.0
     posthoc: float = 1.0
     cycle: float = 2.0
-    feature: float = 1.0
-    match: float = 0.0
-    likeness: float = 0.0
+    reference_features: float = 1.0
+    adversary_features: float = 0.0
     margin: float = 20.0
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +21,10 @@ from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Pool, State
+from dartblur.training.algorithm import Training
+from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Generator, TrainingConfig
-from dartblur.training.fit import Painter, Training, fit
-from dartblur.training.painting import paint, paint_whole
+from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, Told
 from dartblur.training.reference import Reference, found_in, load_backbone, load_reference
 
@@ -70,21 +71,21 @@ def train(
     backbone = load_backbone(settings.start, settings.adversaries.family)
     reference.net.to(fabric.device)
     pictures = training_pictures(data, settings, reference, told)
-    training, painter = fresh(settings, reference, backbone, fabric)
+    training = fresh(settings, reference, backbone, fabric)
     if settings.run.begin_from and not resume:
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
-    fit(training, painter, reference, pictures, settings, out, fabric, told)
+    fit(training, reference, pictures, settings, out, fabric, told)
     told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
 def fresh(
     settings: TrainingConfig, reference: Reference, backbone: State, fabric: Fabric
-) -> tuple[Training, Painter]:
-    """A training at round 0, and the way its generator paints."""
+) -> Training:
+    """A training at round 0."""
     torch.manual_seed(settings.run.seed)
-    generator, painter = make_generator(settings.generator)
+    generator, compose = make_generator(settings.generator)
     generator = fabric.to_device(generator)
     optimizer = torch.optim.Adam(
         generator.parameters(), lr=settings.generator.rate, betas=settings.generator.betas
@@ -92,14 +93,16 @@ def fresh(
     values = reference.net.state_dict()
     pool = Pool(settings.adversaries, values, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    return Training(generator, average, optimizer, pool), painter
+    return Training(generator, average, optimizer, pool, compose)
 
 
-def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
-    """The generator of the settings, and the way it paints."""
+def make_generator(
+    settings: Generator,
+) -> tuple[nn.Module, Callable[[nn.Module, Batch], Composite]]:
+    """The generator of the settings, and how it is put into the picture."""
     if settings.kind == "unet":
         whole = FrameGenerator(settings.width)
-        return whole.to(memory_format=torch.channels_last), paint_whole  # type: ignore[call-overload]
+        return whole.to(memory_format=torch.channels_last), composite_frame  # type: ignore[call-overload]
     net = WindowGenerator(
         settings.size,
         int(settings.width),
@@ -110,7 +113,7 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
         texture=settings.texture,
         rim=settings.rim,
     )
-    return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
+    return net.to(memory_format=torch.channels_last), composite_windows  # type: ignore[call-overload]
 
 
 def training_pictures(
