@@ -31,9 +31,10 @@ from dartblur.evaluation.pictures import read_pictures
 from dartblur.evaluation.plan import make_plan
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
-from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
-from dartblur.evaluation.stages import Look, Stage
+from dartblur.evaluation.work import Look
 from dartblur.nets.retinaface import RetinaFace
+from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.stage import Stage
 from dartblur.training.reference import Start
 
 CONFIGS = Path(__file__).parents[2] / "configs"

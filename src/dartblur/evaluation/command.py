@@ -24,10 +24,10 @@ from dartblur.evaluation.config import EvaluationConfig
 from dartblur.evaluation.figures import save_all
 from dartblur.evaluation.plan import Plan, Test, make_plan
 from dartblur.evaluation.results import Row, Truth, to_json
-from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
-from dartblur.evaluation.stages import Stage
 from dartblur.evaluation.tables import report
 from dartblur.files import write_atomically
+from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.stage import Stage
 from dartblur.words import duration
 
 

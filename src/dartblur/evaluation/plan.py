@@ -19,18 +19,9 @@ from dartblur.evaluation import results
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
 from dartblur.evaluation.results import CLEAR
 from dartblur.evaluation.run_only import RUN_ONLY
-from dartblur.evaluation.stages import (
-    Detect,
-    Fit,
-    Hide,
-    Look,
-    Score,
-    Stage,
-    chosen,
-    digest_of,
-    pretrained,
-)
+from dartblur.evaluation.work import Detect, Fit, Hide, Look, Score, chosen, pretrained
 from dartblur.nets.families import FAMILIES
+from dartblur.stages.stage import Stage, digest_of
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,13 @@
-"""The stages of a benchmark: each makes one file from the files of others, the same every time.
-
-A stage's key is the hash of all that its file depends on, so a file that is there is never made
-again, and one whose cause changed has another name.
-"""
+"""What the stages of a benchmark do: each makes one file from the files of others."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,52 +37,8 @@ _TRAINING_BYTES = {"retinaface": 450, "yolov5n": 500, "yolov5s": 1200, "pyramidb
 _LARGEST_TRAINING_BYTES = 13_000
 _DETECTION_BYTES = 240
 _DETECTED_TOGETHER = 8
-_VERSION = 2
+VERSION = {"version": 2}
 """Raised when a stage's code changes what it writes."""
-
-
-class Work(Protocol):
-    """What a stage does: input files → target."""
-
-    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
-        """Writes `target`; raises an InputError that names what is wrong."""
-        ...
-
-    def about(self) -> dict[str, Any]:
-        """All that the target depends on besides the inputs."""
-        ...
-
-    def cost(self) -> float:
-        """Roughly how many seconds one core takes for it."""
-        ...
-
-    def memory(self) -> float:
-        """Roughly how many MiB its process takes."""
-        ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One file to be made."""
-
-    title: str
-    work: Work
-    inputs: tuple[Stage, ...] = ()
-
-    @cached_property
-    def key(self) -> str:
-        """Hash of all that the file depends on."""
-        parts = [type(self.work).__name__, _VERSION, self.work.about()]
-        parts += [stage.key for stage in self.inputs]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-    def path(self, folder: Path) -> Path:
-        """Where the file lies."""
-        return folder / f"{type(self.work).__name__.lower()}-{self.key}"
-
-    def make(self, folder: Path, target: Path) -> None:
-        """Does the work."""
-        self.work([stage.path(folder) for stage in self.inputs], target)
 
 
 @dataclass(frozen=True)
@@ -125,7 +76,8 @@ class Look:
     def about(self) -> dict[str, Any]:
         """See `Work`."""
         left_out = ("root", "start", "source")
-        return {k: v for k, v in asdict(self).items() if k not in left_out}
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
+        return named | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -166,7 +118,8 @@ class Hide:
     def about(self) -> dict[str, Any]:
         """See `Work`."""
         # The name of what is brought does not change it.
-        return {"what": self.name if not self.generator and not self.folder else self.digest}
+        own = not self.generator and not self.folder
+        return {"what": self.name if own else self.digest} | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -217,7 +170,7 @@ class Fit:
         # The pictures are inputs: how many there are is in their keys.
         left_out = ("start", "threads", "image_size", "count")
         named = {k: v for k, v in asdict(self).items() if k not in left_out}
-        return named | {"device": device()}
+        return named | {"device": device()} | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -268,7 +221,9 @@ class Detect:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        return {k: v for k, v in asdict(self).items() if k not in ("start", "threads", "count")}
+        left_out = ("start", "threads", "count")
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
+        return named | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -301,7 +256,7 @@ class Score:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        return asdict(self)
+        return asdict(self) | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -324,22 +279,6 @@ def chosen(
     if held_out:
         samples = [s for i, s in enumerate(samples) if bool(i % held_out) == training]
     return samples[::every] if training else samples
-
-
-def digest_of(paths: Iterable[Path]) -> str:
-    """Hash of the contents of files, in order.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    whole = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); restore it") from error
-    return whole.hexdigest()[:20]
 
 
 def device() -> str:
