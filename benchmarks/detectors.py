@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from dartblur.datasets import READERS
-from dartblur.datasets.crops import Picture, Place, around_a_face, cut, cut_faces, load, mirrored
-from dartblur.detection import Example, Schedule, to_tensor
+from dartblur.datasets.crops import Picture, Place, cut, load
 from dartblur.evaluation.average_precision import average_precision
-from dartblur.evaluation.families import FAMILIES, Family, train
-from dartblur.losses.multibox import pad
+from dartblur.nets.base import DetectorNet, to_tensor
+from dartblur.nets.families import FAMILIES, Family
+from dartblur.training.detector import DetectorTrainer, Example, Schedule, examples_of
 
 
 def main() -> None:
@@ -53,8 +53,9 @@ def main() -> None:
     ]
     before = measured(family, net, pictures[1][::8], options.image_size)
     started = time.monotonic()
-    examples = batches(pictures[0], options.batch, options.crop, options.seed)
-    losses = train(family, net, told(examples, started), Schedule(options.rate, options.steps))
+    examples = examples_of(pictures[0], options.crop, options.batch, options.seed)
+    trainer = DetectorTrainer(family, Schedule(options.rate, options.steps))
+    losses = trainer.train(net, told(examples, started))
     seconds = time.monotonic() - started
     row = {
         "family": options.family,
@@ -70,19 +71,6 @@ def main() -> None:
         options.json.write_text(json.dumps(row, indent=1) + "\n")
 
 
-def batches(pictures: Sequence[Picture], batch: int, crop: int, seed: int) -> Iterator[Example]:
-    rng = np.random.default_rng(seed)
-    usable = [p for p in pictures if len(p.faces)]
-    while True:
-        images, faces = [], []
-        for i in rng.integers(len(usable), size=batch):
-            picture = mirrored(usable[i]) if rng.random() < 0.5 else usable[i]
-            place = around_a_face(picture, crop, rng)
-            images.append(cut(picture.image, place))
-            faces.append(cut_faces(picture.faces, place))
-        yield to_tensor(images), pad(faces)
-
-
 def told(examples: Iterator[Example], started: float) -> Iterator[Example]:
     for step, example in enumerate(examples):
         if step % 50 == 0:
@@ -90,7 +78,7 @@ def told(examples: Iterator[Example], started: float) -> Iterator[Example]:
         yield example
 
 
-def measured(family: Family, net: torch.nn.Module, pictures: Sequence[Picture], side: int) -> float:
+def measured(family: Family, net: DetectorNet, pictures: Sequence[Picture], side: int) -> float:
     found = []
     for picture in pictures:
         image = cut(picture.image, Place(0, 0, side))

@@ -103,10 +103,10 @@ def test_a_run_that_is_interrupted_goes_on_later(
     room = pipeline if when == "reading" else hiding
     real = getattr(room, name)
 
-    def stop(path: Path, *rest: object) -> object:
+    def stop(path: Path, *rest: object, **named: object) -> object:
         if path.name == "3.png":
             raise KeyboardInterrupt
-        return real(path, *rest)
+        return real(path, *rest, **named)
 
     monkeypatch.setattr(room, name, stop)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,15 +26,15 @@ from dartblur.anonymizers.block import Block
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.fidelity import fresh_detector
 from dartblur.evaluation.pictures import read_pictures
 from dartblur.evaluation.plan import make_plan
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
-from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
-from dartblur.evaluation.stages import Look, Stage
+from dartblur.evaluation.work import Look
 from dartblur.nets.retinaface import RetinaFace
-from dartblur.reference import Start
+from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.stage import Stage
+from dartblur.training.reference import Start
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPE = Recipe(crop=64, batch=2, steps=2, reference_steps=1)
@@ -163,7 +164,7 @@ DYING = """
 import os, signal, sys
 from contextlib import contextmanager
 from dartblur import cli
-from dartblur.evaluation import running
+from dartblur.stages import running
 number, real, begun = int(sys.argv.pop(1)), running.atomic_path, []
 
 @contextmanager
@@ -333,7 +334,10 @@ def test_the_plan_is_told_without_doing_it(
     protocol.write_text("held_out = 2\n")
     assert evaluate(data=data, out=tmp_path / "run", config=protocol, plan=True) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert all(line.startswith("missing") for line in lines)
+    # The last line sums up.
+    assert all(line.startswith("missing") for line in lines[:-1])
+    whole = rf"{len(lines) - 1} stages, {len(lines) - 1} missing: about .* of one core, and up "
+    assert re.match(whole + r"to \d\.\d GiB of memory", lines[-1])
     assert any("pixelate: train retinaface" in line for line in lines)
     assert not (tmp_path / "run").exists()
 
@@ -368,16 +372,6 @@ def test_two_runs_cannot_share_a_folder(
 
     with pytest.raises(UsageError, match="another process"):
         run_stages(plan.stages, tmp_path, 1, again)
-
-
-def test_a_fresh_detector_keeps_the_backbone_alone() -> None:
-    start = RetinaFace()
-    net = fresh_detector(start, seed=1, heads=False)
-    assert torch.equal(
-        net.backbone[2].pointwise.conv.weight, start.backbone[2].pointwise.conv.weight
-    )
-    assert not torch.equal(net.scores[0].weight, start.scores[0].weight)
-    assert torch.equal(fresh_detector(start, 1, heads=False).scores[0].weight, net.scores[0].weight)
 
 
 def test_the_command_line_takes_a_protocol(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,11 @@ def test_a_figure_is_drawn_of_what_is_found(
     drawn: list[list[list[Panel]]] = []
     real = photo_command.detections
     monkeypatch.setattr(photo_command, "detections", lambda p: [drawn.append(p), real(p)][1])
-    assert command("evaluate-photo", PHOTO, "-o", tmp_path / "new" / "f.png", *FAST).status == 0
+    outcome = command("evaluate-photo", PHOTO, "-o", tmp_path / "new" / "f.png", *FAST)
+    assert outcome.status == 0
+    assert [f"wrote {tmp_path / 'new' / f'f.{kind}'}" for kind in ("png", "svg")] == [
+        line for line in outcome.error.splitlines() if line.startswith("wrote")
+    ]
     assert tree(tmp_path) == ["new/f.png", "new/f.svg"]
     [[[clear, block]]] = drawn
     assert clear.title == "clear\ncenterface: 1 face"

@@ -130,7 +130,7 @@ def test_pictures_without_faces_have_a_finite_loss_that_lowers_objectness() -> N
     value = YoloLoss()(net(images), pad([Faces.empty(), Faces.empty()]))
     value.backward()
     assert value.isfinite()
-    bias = net.heads[0].bias.grad.view(3, VALUES)
+    bias = net.predict[0].bias.grad.view(3, VALUES)
     assert (bias[:, 4] > 0).all()
     assert not bias[:, :4].any()
 

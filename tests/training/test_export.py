@@ -30,9 +30,9 @@ from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.training import export as exporting
 from dartblur.training.checkpoint import read
+from dartblur.training.compositing import composite_frame
 from dartblur.training.config import Data
 from dartblur.training.data import Batches
-from dartblur.training.painting import paint_whole
 
 # What the smoke configuration becomes: the paper's kind of generator, epoch by epoch, no average.
 CHANGES = {
@@ -77,7 +77,7 @@ def test_training_and_runtime_agree(generator: FrameGenerator) -> None:
     upright = torch.from_numpy(picture.image).permute(2, 0, 1).float()
     batch = next(b for b in drawn if torch.equal(b.clear[0], upright))
     with torch.no_grad():
-        trained = paint_whole(generator, batch).image[0].permute(1, 2, 0).numpy()
+        trained = composite_frame(generator, batch).image[0].permute(1, 2, 0).numpy()
     served = Dartblur(FRAME_WEIGHTS)(picture.image, faces)
     assert np.abs(trained - served).max() <= 0.51
     assert np.abs(served - batch.blurred[0].permute(1, 2, 0).numpy()).max() > 3

@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from tests.training import two_processes
 from tests.training.conftest import Ground
 
-from dartblur.training import fit, train
+from dartblur.training import fit
 from dartblur.training.checkpoint import read
 from dartblur.training.data import Batches
+from dartblur.training.run import train
 
 Note = dict[str, Any]
 # Clipping comes after averaging, and would hide how the mean was made. Another number of threads
@@ -62,7 +63,11 @@ def alone(ground: Ground, tmp_path: Path, start: Path, rank: int) -> Note:
         patch.setattr(fit, "one_round", two_processes.noting(out, fit.one_round))
         threads = torch.get_num_threads()
         try:
-            train(config_of(ground, tmp_path, start / "checkpoint.pt"), ground.data, out / "run")
+            train(
+                config=config_of(ground, tmp_path, start / "checkpoint.pt"),
+                data=ground.data,
+                out=out / "run",
+            )
         finally:
             torch.set_num_threads(threads)
     return note(out / "1-0.pt")

@@ -18,10 +18,12 @@ from tests.training.conftest import Ground
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Faces
-from dartblur.training import train
+from dartblur.training import algorithm
 from dartblur.training.checkpoint import read
 from dartblur.training.export import export
+from dartblur.training.objectives import OBJECTIVES, Scene
 from dartblur.training.progress import Report
+from dartblur.training.run import train
 
 
 class Killed(BaseException):
@@ -57,7 +59,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
 
 
 def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
-    train(ground.config, ground.data, tmp_path / "run")
+    train(config=ground.config, data=ground.data, out=tmp_path / "run")
     export(tmp_path / "run", tmp_path / "g.onnx")
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (90, 120, 3), np.uint8)
@@ -79,13 +81,13 @@ def test_killed_and_resumed_ends_with_the_same_weights(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every_round = short(ground, tmp_path)
-    train(every_round, ground.data, tmp_path / "whole")
+    train(config=every_round, data=ground.data, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
         kill_at(patch, last=2)
         with pytest.raises(Killed):
-            train(every_round, ground.data, tmp_path / "killed")
+            train(config=every_round, data=ground.data, out=tmp_path / "killed")
     assert read(tmp_path / "killed" / "checkpoint.pt")["round"] == 2
-    train(every_round, ground.data, tmp_path / "killed", resume=True)
+    train(config=every_round, data=ground.data, out=tmp_path / "killed", resume=True)
     whole, killed = (read(tmp_path / name / "checkpoint.pt") for name in ("whole", "killed"))
     for part in ("generator", "average"):
         for name, value in whole[part].items():
@@ -104,33 +106,29 @@ def test_a_checkpoint_of_another_configuration_names_the_field(
     every_round = short(ground, tmp_path)
     kill_at(monkeypatch, last=1)
     with pytest.raises(Killed):
-        train(every_round, ground.data, tmp_path / "run")
+        train(config=every_round, data=ground.data, out=tmp_path / "run")
     other = changed(ground, tmp_path, {"cycle = 2.0": "cycle = 3.0"})
     with pytest.raises(TrainingError, match=r"objectives\.cycle"):
-        train(other, ground.data, tmp_path / "run", resume=True)
+        train(config=other, data=ground.data, out=tmp_path / "run", resume=True)
     with pytest.raises(TrainingError, match="resume it or give another folder"):
-        train(ground.config, ground.data, tmp_path / "run")
+        train(config=ground.config, data=ground.data, out=tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dartblur.training import fit
-
     every_round = short(ground, tmp_path)
-    honest = fit.objectives
     calls = []
 
-    def spoilt(*arguments: Any) -> dict[str, torch.Tensor]:
-        losses = honest(*arguments)
+    def spoilt(scene: Scene) -> torch.Tensor:
         calls.append(1)
-        return {**losses, "posthoc": losses["posthoc"] * float("nan")} if len(calls) > 2 else losses
+        return OBJECTIVES["posthoc"](scene) * (float("nan") if len(calls) > 2 else 1.0)
 
-    closed, close = [], fit.Report.close
-    monkeypatch.setattr(fit.Report, "close", lambda bar: (closed.append(bar), close(bar)))
-    monkeypatch.setattr(fit, "objectives", spoilt)
+    closed, close = [], Report.close
+    monkeypatch.setattr(Report, "close", lambda bar: (closed.append(bar), close(bar)))
+    monkeypatch.setattr(algorithm, "OBJECTIVES", {**OBJECTIVES, "posthoc": spoilt})
     with pytest.raises(TrainingError, match=r"round 3: the loss posthoc is nan on \d\.png"):
-        train(every_round, ground.data, tmp_path / "run")
+        train(config=every_round, data=ground.data, out=tmp_path / "run")
     held = read(tmp_path / "run" / "checkpoint.pt")
     assert held["round"] == 2
     assert all(value.isfinite().all() for value in held["generator"].values())
@@ -153,38 +151,38 @@ def test_no_space_for_a_checkpoint(
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match="No space left"):
-        train(every_round, ground.data, tmp_path / "run")
+        train(config=every_round, data=ground.data, out=tmp_path / "run")
     assert [p.name for p in (tmp_path / "run").glob("checkpoint*")] == ["checkpoint.pt"]
     assert read(tmp_path / "run" / "checkpoint.pt")["round"] == 1
 
 
 def test_nothing_to_resume(ground: Ground, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="there is no checkpoint"):
-        train(ground.config, ground.data, tmp_path / "run", resume=True)
+        train(config=ground.config, data=ground.data, out=tmp_path / "run", resume=True)
 
 
 def test_a_damaged_checkpoint(ground: Ground, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(TrainingError, match="damaged"):
-        train(ground.config, ground.data, tmp_path, resume=True)
+        train(config=ground.config, data=ground.data, out=tmp_path, resume=True)
 
 
 def test_an_unknown_field_is_named(ground: Ground, tmp_path: Path) -> None:
     wrong = changed(ground, tmp_path, {"rounds = 8": "rounds = 8\nroundz = 9"})
     with pytest.raises(ConfigError, match="roundz"):
-        train(wrong, ground.data, tmp_path / "run")
+        train(config=wrong, data=ground.data, out=tmp_path / "run")
 
 
 def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Path) -> None:
     first = short(ground, tmp_path)
-    train(first, ground.data, tmp_path / "first")
+    train(config=first, data=ground.data, out=tmp_path / "first")
     source = tmp_path / "first" / "checkpoint.pt"
     text = first.read_text().replace(
         "\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"'
     )
     second = tmp_path / "second.toml"
     second.write_text(text)
-    train(second, ground.data, tmp_path / "second")
+    train(config=second, data=ground.data, out=tmp_path / "second")
     before, after = read(source), read(tmp_path / "second" / "checkpoint.pt")
     assert after["round"] == 1
     assert after["pool"]["births"] >= before["pool"]["births"]
@@ -196,7 +194,11 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
     losses = []
     for precision in ("32-true", "bf16-mixed"):
         text = f'rounds = 1\nprecision = "{precision}"'
-        train(changed(ground, tmp_path, {"rounds = 8": text}), ground.data, tmp_path / precision)
+        train(
+            config=changed(ground, tmp_path, {"rounds = 8": text}),
+            data=ground.data,
+            out=tmp_path / precision,
+        )
         (row,) = csv.DictReader((tmp_path / precision / "log.csv").open())
         losses.append(row)
     single, half = losses
@@ -209,15 +211,15 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "switch",
     [
-        *("review = 0.0", "operational = 0.0", "posthoc = 0.0", "feature = 0.0"),
-        *("match = 1.0", "likeness = 1.0", 'updates = "four"'),
+        *("review = 0.0", "operational = 0.0", "posthoc = 0.0"),
+        *("reference_features = 0.0", "adversary_features = 1.0", 'updates = "four"'),
     ],
 )
 def test_every_objective_has_a_switch(ground: Ground, tmp_path: Path, switch: str) -> None:
     name, value = switch.split(" = ")
     changes = {"balanced = true": f"balanced = true\n{switch}", "rounds = 8": "rounds = 1"}
     config = changed(ground, tmp_path, changes)
-    train(config, ground.data, tmp_path / "run")
+    train(config=config, data=ground.data, out=tmp_path / "run")
     (row,) = csv.DictReader((tmp_path / "run" / "log.csv").open())
     if name != "updates":
         assert bool(row.get(name)) == (value != "0.0")
@@ -232,7 +234,7 @@ def test_without_the_second_order_the_cycle_loss_moves_nothing(
         changes = {"cycle = 2.0": f"cycle = {text}", "rounds = 8": "rounds = 1"}
         changes["balanced = true"] = f"balanced = {balanced}"
         config = changed(ground, tmp_path, changes)
-        train(config, ground.data, tmp_path / name)
+        train(config=config, data=ground.data, out=tmp_path / name)
         weights[name] = read(tmp_path / name / "checkpoint.pt")["generator"]["last.weight"]
     assert torch.equal(weights["first"], weights["none"])
     assert not torch.equal(weights["first"], weights["second"])
@@ -241,13 +243,13 @@ def test_without_the_second_order_the_cycle_loss_moves_nothing(
 def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Path) -> None:
     """What the other net has is taken over, what is new is its own."""
     first = short(ground, tmp_path)
-    train(first, ground.data, tmp_path / "first")
+    train(config=first, data=ground.data, out=tmp_path / "first")
     source = tmp_path / "first" / "checkpoint.pt"
     text = first.read_text().replace("[generator]\n", "[generator]\ndetail = 2\nchannels = 3\n")
     text = text.replace("\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"')
     second = tmp_path / "second.toml"
     second.write_text(text)
-    train(second, ground.data, tmp_path / "second")
+    train(config=second, data=ground.data, out=tmp_path / "second")
     before, after = (
         read(source)["generator"],
         read(tmp_path / "second" / "checkpoint.pt")["generator"],

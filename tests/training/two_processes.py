@@ -13,13 +13,15 @@ from typing import Any
 
 import torch
 
-from dartblur.training import checkpoint, fit, train
+from dartblur.training import checkpoint, fit
+from dartblur.training.algorithm import Training
+from dartblur.training.run import train
 
 
 def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
     """`one_round` with notes of what it left."""
 
-    def noted(training: fit.Training, *rest: Any) -> Any:
+    def noted(training: Training, *rest: Any) -> Any:
         config, fabric = rest[-2:]
         if training.round == 0 and fabric.is_global_zero:
             (out / "start").mkdir(parents=True)
@@ -41,4 +43,4 @@ def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
 if __name__ == "__main__":
     config, data, out = (Path(word) for word in sys.argv[1:])
     fit.one_round = noting(out, fit.one_round)
-    train(config, data, out / "run")
+    train(config=config, data=data, out=out / "run")

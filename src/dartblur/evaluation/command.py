@@ -24,10 +24,11 @@ from dartblur.evaluation.config import EvaluationConfig
 from dartblur.evaluation.figures import save_all
 from dartblur.evaluation.plan import Plan, Test, make_plan
 from dartblur.evaluation.results import Row, Truth, to_json
-from dartblur.evaluation.running import FOLDER, Progress, read_log, run_stages
-from dartblur.evaluation.stages import Stage
 from dartblur.evaluation.tables import report
 from dartblur.files import write_atomically
+from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.stage import Stage
+from dartblur.words import duration
 
 
 def evaluate(
@@ -73,7 +74,7 @@ def evaluate(
     workers
         Stages made side by side; each takes one core and up to 3 GiB.
     plan
-        Prints the stages and what is missing, and does nothing.
+        Prints the stages, what is missing, and roughly what that will take; does nothing.
 
     Returns
     -------
@@ -90,12 +91,14 @@ def evaluate(
     whole = make_plan(settings, data)
     console = Console(stderr=True, highlight=False)
     if plan:
-        _print_plan(whole, out)
+        _print_plan(whole, out, workers)
         return 0
     run_stages(whole.stages, out, workers, lambda p, s: _tell(console, p, s))
     rows = rows_of(whole.tests, out)
     write_results(out, rows, about(settings))
     Console(highlight=False).print(report(rows), markup=False, soft_wrap=True)
+    told = f"wrote {out / 'results.json'}, {out / 'results.md'} and {out / 'figures'}/"
+    console.print(told, markup=False, soft_wrap=True)
     return 0
 
 
@@ -178,22 +181,26 @@ def _named(option: str, value: str) -> tuple[str, str]:
     return name, path
 
 
-def _print_plan(plan: Plan, run: Path) -> None:
+def _print_plan(plan: Plan, run: Path, workers: int) -> None:
+    missing = []
     for stage in plan.stages:
         there = stage.path(run / FOLDER).exists()
         print(f"{'there  ' if there else 'missing'} {stage.key} {stage.title}")
+        missing += [] if there else [stage.work]
+    seconds = sum(work.cost() for work in missing)
+    largest = sorted((work.memory() for work in missing), reverse=True)[:workers]
+    print(
+        f"{len(plan.stages)} stages, {len(missing)} missing: about {duration(seconds)} of one core"
+        f"{f', {duration(seconds / workers)} with {workers} workers' if workers > 1 else ''}, "
+        f"and up to {sum(largest) / 1024:.1f} GiB of memory"
+    )
 
 
 def _tell(console: Console, progress: Progress, stage: Stage) -> None:
     left = progress.seconds_left()
-    time_left = "" if left is None else f", {_hours(left)} left"
+    time_left = "" if left is None else f", {duration(left)} left"
     line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
     console.print(line, markup=False, soft_wrap=True)
-
-
-def _hours(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _commit() -> str:

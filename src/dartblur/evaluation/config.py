@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dartblur.reference import Start
+from dartblur.training.reference import Start
 
 
 @dataclass(frozen=True)

@@ -50,21 +50,22 @@ _MEASURES: dict[Measure, str] = {
 }
 
 
-def save(figure: Figure, target: Path) -> None:
+def save(figure: Figure, target: Path) -> list[Path]:
     """Writes `target` with .png and with .svg after it, each whole or not at all.
 
-    The same figure gives the same bytes.
+    The same figure gives the same bytes. Returns both paths.
 
     Raises:
         OSError: a file cannot be written.
     """
+    files = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
         # By default names inside an SVG are drawn by chance.
-        with (
-            atomic_path(target.with_name(target.name + suffix)) as part,
-            matplotlib.rc_context({"svg.hashsalt": "dartblur"}),
-        ):
+        file = target.with_name(target.name + suffix)
+        with atomic_path(file) as part, matplotlib.rc_context({"svg.hashsalt": "dartblur"}):
             figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
+        files.append(file)
+    return files
 
 
 def save_all(rows: Sequence[Row], folder: Path) -> list[Path]:

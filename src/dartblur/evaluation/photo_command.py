@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +66,8 @@ def evaluate_photo(
     panels = [
         [_panel(m, hidden[m], name, makers[name], threshold) for m in columns] for name in rows
     ]
-    save(detections(panels), target)
+    for file in save(detections(panels), target):
+        print(f"wrote {file}", file=sys.stderr)
     return 0
 
 

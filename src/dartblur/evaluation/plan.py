@@ -17,20 +17,11 @@ from dartblur.datasets import READERS
 from dartblur.errors import ConfigError, InputError
 from dartblur.evaluation import results
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.families import FAMILIES
 from dartblur.evaluation.results import CLEAR
 from dartblur.evaluation.run_only import RUN_ONLY
-from dartblur.evaluation.stages import (
-    Detect,
-    Fit,
-    Hide,
-    Look,
-    Score,
-    Stage,
-    chosen,
-    digest_of,
-    pretrained,
-)
+from dartblur.evaluation.work import Detect, Fit, Hide, Look, Score, chosen, pretrained
+from dartblur.nets.families import FAMILIES
+from dartblur.stages.stage import Stage, digest_of
 
 
 @dataclass(frozen=True)
@@ -197,7 +188,7 @@ class _Planner:
         config = self.config
         work = Fit(
             detector, config.recipe(detector), start == "reference", seed,
-            config.threads, config.start, self.start_digest,
+            config.threads, config.start, self.start_digest, config.image_size, self.train_count,
         )  # fmt: skip
         title = f"{method}: train {detector} from {start}, seed {seed}"
         return Stage(title, work, (self._pictures(method, training=True), self.train))

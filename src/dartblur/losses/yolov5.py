@@ -34,13 +34,14 @@ class YoloLoss:
 
     objectness: target is the CIoU that the box reaches; its weight is for pictures of 640 × 640
     pixels and falls with their area. balance: of the levels in objectness. Anchors of ignored faces
-    are left out of it.
+    are left out of it. smoothing: label smoothing of the class.
     """
 
     box: float = 0.05
     objectness: float = 1.0
     kind: float = 0.5 / 80
     balance: tuple[float, float, float] = (4.0, 1.0, 0.4)
+    smoothing: float = 0.0
 
     def __call__(self, raw: Raw, targets: Targets) -> Tensor:
         """A scalar; targets as `losses.multibox.pad` makes them."""
@@ -54,7 +55,7 @@ class YoloLoss:
             shape = (level.shape[2], level.shape[3])
             positive = assign(faces, anchors, stride, shape)
             neutral = assign(ignored, anchors, stride, shape)
-            box, wanted, kind = _of_positive(level, positive, anchors)
+            box, wanted, kind = _of_positive(level, positive, anchors, self.smoothing)
             counted = torch.ones_like(wanted).index_put(neutral[:4], wanted.new_zeros(()))
             counted = counted.index_put(positive[:4], wanted.new_ones(()))
             cost = functional.binary_cross_entropy_with_logits(level[..., 4], wanted, counted)
@@ -105,7 +106,9 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
     return iou - apart - weight * shape
 
 
-def _of_positive(level: Tensor, at: Assigned, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _of_positive(
+    level: Tensor, at: Assigned, anchors: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Box loss, the wanted objectness of every anchor of a level, and class loss."""
     wanted = torch.zeros_like(level[..., 4])
     if len(at.picture) == 0:
@@ -118,6 +121,11 @@ def _of_positive(level: Tensor, at: Assigned, anchors: Tensor) -> tuple[Tensor, 
     # Where two faces share an anchor, its objectness is that of the one that it fits better.
     reached = overlap.detach().clamp(min=0).to(flat.dtype)
     wanted = flat.scatter_reduce(0, index, reached, "amax").view_as(wanted)
-    # With one class every wanted value is 1: -log sigmoid is all of the cross-entropy.
+    # With one class every wanted value is 1: -log sigmoid is all of the cross-entropy, but for what
+    # smoothing takes from it.
     kind = -functional.logsigmoid(values[:, 5:]).mean()
+    if smoothing:
+        kind = (1 - smoothing / 2) * kind - smoothing / 2 * functional.logsigmoid(
+            -values[:, 5:]
+        ).mean()
     return (1 - overlap).mean(), wanted, kind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 
 import torch
 from torch import Tensor
@@ -14,11 +13,13 @@ _VARIANCES = (0.1, 0.2)
 
 
 @functools.lru_cache(maxsize=32)
-def anchors(height: int, width: int) -> Tensor:
-    """(A, 4) float: centre x, centre y, width, height in pixels, level by level, row by row."""
+def anchors(shapes: tuple[tuple[int, int], ...]) -> Tensor:
+    """(A, 4) float: centre x, centre y, width, height in pixels, level by level, row by row.
+
+    shapes: rows and columns of each level.
+    """
     levels = []
-    for stride, sizes in zip(STRIDES, SIZES, strict=True):
-        rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+    for stride, sizes, (rows, columns) in zip(STRIDES, SIZES, shapes, strict=True):
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         centre = (torch.stack([x, y], -1) + 0.5) * stride  # (rows, columns, 2)
         centre = centre[:, :, None].expand(rows, columns, len(sizes), 2)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dartblur.nets.anchors import decode
-from dartblur.nets.base import Candidates
+from dartblur.nets.base import Candidates, DetectorNet
 from dartblur.nets.retinaface import MEAN, ConvNorm
 
 STRIDES = (4, 8, 16, 32, 64, 128)
@@ -91,7 +91,7 @@ class Context(nn.Module):
         return functional.relu(torch.cat(views, 1))
 
 
-class PyramidBox(nn.Module):
+class PyramidBox(DetectorNet):
     """The whole detector; `width` scales every layer's channels, in steps of 8."""
 
     mean: Tensor
@@ -124,19 +124,23 @@ class PyramidBox(nn.Module):
         sizes = scaled(1024), scaled(256), scaled(128)
         self.context = nn.ModuleList(Context(c, *sizes) for c in taps)
         seen = sizes[1] + 2 * sizes[2]
-        self.heads = nn.ModuleList(nn.Conv2d(seen, _OUTPUTS, 3, padding=1) for _ in taps)
+        self.predict = nn.ModuleList(nn.Conv2d(seen, _OUTPUTS, 3, padding=1) for _ in taps)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
-    def pyramid(self, images: Tensor) -> list[Tensor]:
-        """Features at strides 4 to 128, before the heads."""
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """Features at strides 4 to 128, before they are joined."""
         x, taps = images - self.mean, []
         for i, stage in enumerate(self.stages):
             x = stage(x if i == 0 else _halved(x))
             taps.append(x)
-        fine = taps[2:]
         coarse = [self.bridge(_halved(x))]
         for extra in self.extra:
             coarse.append(extra(coarse[-1]))
+        return [*taps[2:], *coarse]
+
+    def neck(self, taps: list[Tensor]) -> list[Tensor]:
+        """Features at strides 4 to 128, before the heads."""
+        fine, coarse = taps[:3], taps[3:]
         above = coarse[0]
         for i in (2, 1, 0):
             above = self.join[i](above, fine[i])
@@ -144,21 +148,25 @@ class PyramidBox(nn.Module):
         levels = [*fine, *coarse]
         return [context(level) for context, level in zip(self.context, levels, strict=True)]
 
-    def forward(self, images: Tensor) -> Raw:
-        """images: (B, 3, H, W) float RGB on the 0 to 255 scale."""
-        levels = [head(x) for head, x in zip(self.heads, self.pyramid(images), strict=True)]
+    def heads(self, pyramid: list[Tensor]) -> Raw:
+        """Logits and offsets of every anchor's face, head and body."""
+        levels = [head(x) for head, x in zip(self.predict, pyramid, strict=True)]
         flat = [level.permute(0, 2, 3, 1).flatten(1, 2) for level in levels]  # (B, cells, 20)
         faces = torch.cat([max_in_out(f[..., :_WAYS], i == 0) for i, f in enumerate(flat)], 1)
         rest = torch.cat([f[..., _WAYS:] for f in flat], 1)
         around = rest[..., :4].reshape(*rest.shape[:2], 2, 2)
         logits = torch.cat([faces[:, :, None], around], 2)
         offsets = rest[..., 4:].reshape(*rest.shape[:2], 3, 4)
-        return Raw(logits, offsets, anchors([level.shape[-2:] for level in levels]).to(images))
+        return Raw(logits, offsets, anchors([level.shape[-2:] for level in levels]).to(pyramid[0]))
 
     def candidates(self, raw: Raw) -> Candidates:
         """The faces alone; heads and bodies only help to learn."""
         boxes = decode(raw.offsets[:, :, 0], raw.anchors)
         return Candidates(boxes, raw.logits[:, :, 0].softmax(-1)[..., 1])
+
+    def blocks(self) -> list[str]:
+        """See `DetectorNet`."""
+        return [f"stages.{i}." for i in range(len(self.stages))]
 
 
 def max_in_out(ways: Tensor, finest: bool) -> Tensor:

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dartblur.nets.anchors import anchors, decode
+from dartblur.nets.base import Candidates, DetectorNet
+
 MEAN = (104.0, 117.0, 123.0)
 """Subtracted from R, G and B in that order, on the 0 to 255 scale."""
 
@@ -25,6 +28,7 @@ class Raw(NamedTuple):
     logits: Tensor  # (B, A, 2): background, face
     offsets: Tensor  # (B, A, 4)
     landmarks: Tensor  # (B, A, 10)
+    anchors: Tensor  # (A, 4) centre and sides in pixels
 
 
 class ConvNorm(nn.Module):
@@ -86,7 +90,7 @@ class Context(nn.Module):
         )
 
 
-class RetinaFace(nn.Module):
+class RetinaFace(DetectorNet):
     """The whole detector: 426,608 parameters; strides 8, 16 and 32."""
 
     mean: Tensor
@@ -127,15 +131,22 @@ class RetinaFace(nn.Module):
 
     def heads(self, pyramid: list[Tensor]) -> Raw:
         """Logits, box offsets and landmark offsets of every anchor."""
+        # Sides that are no multiple of a stride have a last cell that reaches beyond the picture.
+        priors = anchors(tuple((level.shape[-2], level.shape[-1]) for level in pyramid))
         return Raw(
             _flatten(self.scores, pyramid, 2),
             _flatten(self.boxes, pyramid, 4),
             _flatten(self.landmarks, pyramid, 10),
+            priors.to(pyramid[0].device),
         )
 
-    def forward(self, images: Tensor) -> Raw:
-        """images: (B, 3, H, W) float RGB on the 0 to 255 scale."""
-        return self.heads(self.neck(self.taps(images)))
+    def candidates(self, raw: Raw) -> Candidates:
+        """Every anchor's box; its score is the probability of a face."""
+        return Candidates(decode(raw.offsets, raw.anchors), raw.logits.softmax(-1)[..., 1])
+
+    def blocks(self) -> list[str]:
+        """See `DetectorNet`."""
+        return [f"backbone.{i}." for i in range(len(self.backbone))]
 
 
 def _flatten(heads: nn.ModuleList, pyramid: list[Tensor], values: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dartblur.nets.base import Candidates
+from dartblur.nets.base import Candidates, DetectorNet
 
 Size = Literal["n", "s"]
 STRIDES = (8, 16, 32)
@@ -96,7 +96,7 @@ class PooledPyramid(nn.Module):
         return out
 
 
-class YoloV5(nn.Module):
+class YoloV5(DetectorNet):
     """The whole detector: `size` "n" or "s"."""
 
     anchors: Tensor
@@ -121,22 +121,30 @@ class YoloV5(nn.Module):
         self.down = nn.ModuleList(
             [CrossStage(2 * c3, c4, again, False), CrossStage(2 * c4, c5, again, False)]
         )
-        self.heads = nn.ModuleList(nn.Conv2d(c, 3 * VALUES, 1) for c in (c3, c4, c5))
+        self.predict = nn.ModuleList(nn.Conv2d(c, 3 * VALUES, 1) for c in (c3, c4, c5))
         self.register_buffer("anchors", torch.tensor(ANCHORS), persistent=False)
         self._begin_unlikely()
 
-    def forward(self, images: Tensor) -> Raw:
-        """images: (B, 3, H, W) float RGB on the 0 to 255 scale."""
+    def taps(self, images: Tensor) -> list[Tensor]:
+        """The backbone's features at strides 8, 16 and 32."""
         x, taps = self.stem(images / _FULL), []
         for stage in self.stages:
             x = stage(x)
             taps.append(x)
-        fine, middle, coarse = taps[1], taps[2], self.narrow[0](self.pool(x))
+        return [taps[1], taps[2], self.pool(x)]
+
+    def neck(self, taps: list[Tensor]) -> list[Tensor]:
+        """Features at strides 8, 16 and 32, each with what the others see."""
+        fine, middle, coarse = taps[0], taps[1], self.narrow[0](taps[2])
         middle = self.narrow[1](self.up[0](_raised(coarse, middle)))
         fine = self.up[1](_raised(middle, fine))
         middle = self.down[0](torch.cat([self.halve[0](fine), middle], 1))
         coarse = self.down[1](torch.cat([self.halve[1](middle), coarse], 1))
-        levels = zip(self.heads, (fine, middle, coarse), strict=True)
+        return [fine, middle, coarse]
+
+    def heads(self, pyramid: list[Tensor]) -> Raw:
+        """Values of every anchor, level by level."""
+        levels = zip(self.predict, pyramid, strict=True)
         return [head(x).unflatten(1, (3, VALUES)).permute(0, 1, 3, 4, 2) for head, x in levels]
 
     def candidates(self, raw: Raw) -> Candidates:
@@ -151,9 +159,13 @@ class YoloV5(nn.Module):
             scores.append(level[..., 4:].sigmoid().prod(-1).flatten(1))
         return Candidates(torch.cat(boxes, 1), torch.cat(scores, 1))
 
+    def blocks(self) -> list[str]:
+        """See `DetectorNet`."""
+        return ["stem.", *(f"stages.{i}." for i in range(len(self.stages)))]
+
     def _begin_unlikely(self) -> None:
         """Starts with about eight objects in a picture of 640 pixels, each surely a face."""
-        for head, stride in zip(self.heads, STRIDES, strict=True):
+        for head, stride in zip(self.predict, STRIDES, strict=True):
             assert isinstance(head, nn.Conv2d)
             assert head.bias is not None
             with torch.no_grad():

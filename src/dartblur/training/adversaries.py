@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from dartblur.detection import Schedule, detector_step
-from dartblur.losses.multibox import MultiBox, Targets
-from dartblur.nets.retinaface import RetinaFace
+from dartblur.nets.base import DetectorNet
+from dartblur.nets.families import FAMILIES, Family, begun
 from dartblur.training.config import Adversaries
+from dartblur.training.detector import DetectorTrainer, Example, Schedule
 
-State = dict[str, Tensor]
+State = Mapping[str, Tensor]
 
 
 @dataclass
 class Adversary:
     """One f_g with its optimizer; age: steps since its start; birth: its number."""
 
-    net: RetinaFace
+    net: DetectorNet
     optimizer: torch.optim.Adam
     birth: int
     age: int
@@ -30,28 +30,36 @@ class Adversary:
 class Pool:
     """`settings.size` adversaries, each started afresh at the end of its life.
 
-    reference, backbone: the values of f and of the untrained detector with its ImageNet backbone.
+    reference, backbone: the values of f and those that an untrained detector begins with.
     """
 
-    def __init__(self, settings: Adversaries, reference: State, backbone: State, seed: int) -> None:
-        self.settings, self.reference, self.backbone, self.seed = (
-            settings,
-            reference,
-            backbone,
-            seed,
-        )
+    def __init__(
+        self,
+        settings: Adversaries,
+        reference: State,
+        backbone: State,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.settings, self.reference, self.backbone = settings, reference, backbone
+        self.seed, self.device = seed, device
         self.births = 0
         self.members = [self._born() for _ in range(settings.size)]
 
-    def warm_up(
-        self, examples: Iterator[tuple[Tensor, Targets]], after: Callable[[Adversary], None]
-    ) -> None:
+    @property
+    def family(self) -> Family:
+        """What all adversaries are."""
+        return FAMILIES[self.settings.family]
+
+    def warm_up_steps(self) -> int:
+        """How many steps `warm_up` takes."""
+        return sum(self._warm_up_of(i) for i in range(len(self.members)))
+
+    def warm_up(self, examples: Iterator[Example], after: Callable[[Adversary], None]) -> None:
         """Gives the first members ages spread over a lifetime; `after` follows every step."""
         for i, member in enumerate(self.members):
-            for images, targets in itertools.islice(
-                examples, self.settings.lifetime * i // len(self.members)
-            ):
-                self.step(member, images, targets)
+            for example in itertools.islice(examples, self._warm_up_of(i)):
+                self.step(member, example)
                 after(member)
 
     def at(self, turn: int) -> Adversary:
@@ -66,21 +74,12 @@ class Pool:
         own = self.at(turn)
         return own if own.age >= self.settings.burn_in else max(self.members, key=lambda m: m.age)
 
-    def step(self, adversary: Adversary, images: Tensor, targets: Targets) -> Tensor:
-        """Step 5: one update on g(x, b) and its labels."""
-        base = (
-            self.settings.reference_rate
-            if self._from_reference(adversary.birth)
-            else self.settings.rate
-        )
-        rate = Schedule(base, self.settings.lifetime, self.settings.warm_up).at(adversary.age)
-        for group in adversary.optimizer.param_groups:
-            group["lr"] = rate
-        loss = MultiBox(smoothing=self.settings.smoothing)
+    def step(self, adversary: Adversary, example: Example) -> Tensor:
+        """Line 13 of Algorithm 1: one update on g(x, b) and its labels."""
+        trainer = self._trainer(adversary.birth)
+        loss = trainer.step(adversary.net, adversary.optimizer, example, adversary.age)
         adversary.age += 1
-        return detector_step(
-            adversary.net, adversary.optimizer, images, targets, loss, self.settings.clip
-        )
+        return loss
 
     def state_dict(self) -> dict[str, object]:
         """All that `load_state_dict` needs."""
@@ -107,20 +106,22 @@ class Pool:
         assert isinstance(births, int)
         self.births = births
 
+    def _warm_up_of(self, member: int) -> int:
+        return self.settings.lifetime * member // len(self.members)
+
     def _from_reference(self, birth: int) -> bool:
         every = self.settings.reference
         return bool(every) and birth % every == every - 1
 
+    def _trainer(self, birth: int) -> DetectorTrainer:
+        own = self.settings
+        rate = own.reference_rate if self._from_reference(birth) else own.rate
+        schedule = Schedule(rate, own.lifetime, own.warm_up)
+        return DetectorTrainer(self.family, schedule, own.smoothing, own.clip)
+
     def _born(self) -> Adversary:
         birth, self.births = self.births, self.births + 1
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed * 100_003 + birth)
-            net = RetinaFace()
-        if self._from_reference(birth):
-            net.load_state_dict(self.reference)
-        else:
-            backbone = {k: v for k, v in self.backbone.items() if k.startswith("backbone.")}
-            net.load_state_dict({**net.state_dict(), **backbone})
-        device = next(iter(self.reference.values())).device
-        net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Adversary(net, torch.optim.Adam(net.parameters(), lr=self.settings.rate), birth, 0)
+        values = self.reference if self._from_reference(birth) else self.backbone
+        net = begun(self.family, self.seed * 100_003 + birth, values)
+        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Adversary(net, self._trainer(birth).optimizer(net), birth, 0)

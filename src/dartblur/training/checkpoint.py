@@ -16,7 +16,7 @@ from dartblur.errors import TrainingError
 from dartblur.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from dartblur.training.fit import Training
+    from dartblur.training.algorithm import Training
 
 NAME = "checkpoint.pt"
 _FREE = ("run.save_minutes", "run.sheet_rounds", "run.threads", "data.workers", "run.device")

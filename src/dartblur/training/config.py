@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dartblur.reference import Start
+from dartblur.nets.families import FAMILIES, PRETRAINED
+from dartblur.training.reference import Start
 
 
 @dataclass(frozen=True)
@@ -69,20 +70,18 @@ class Generator:
 class Objectives:
     """Weights of what the generator is trained for; 0 switches one off.
 
-    cycle goes through the inner step; with `first_order` it is reported and not descended. feature:
-    f's features on g(x, b) against those on x. match: f_g's gradient on g(x, b) against that on x.
-    likeness: f_g's features on g(x, b) against those on x.
+    cycle goes through the inner step; with `first_order` it is reported and not descended.
+    reference_features, adversary_features: feature matching, see `training.objectives`.
     updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
-    compare gradients of equal norm, see `training.balance`.
+    compare gradients of equal norm, see `training.updates`.
     """
 
     review: float = 1.0
     operational: float = 1.0
     posthoc: float = 1.0
     cycle: float = 2.0
-    feature: float = 1.0
-    match: float = 0.0
-    likeness: float = 0.0
+    reference_features: float = 1.0
+    adversary_features: float = 0.0
     margin: float = 20.0
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"
@@ -107,13 +106,15 @@ class Inner:
 class Adversaries:
     """The pool of f_g.
 
-    size: how many live at once; they begin with ages spread over a lifetime. lifetime: steps from
+    family: what they are, a name among `nets.families`. size: how many live at once; they begin
+    with ages spread over a lifetime. lifetime: steps from
     one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
     the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
     before one judges the generator. epochs: so many in which they learn alone, one step a round,
     before each in which the generator learns alone; 0: all learn in every round.
     """
 
+    family: str = PRETRAINED
     size: int = 3
     lifetime: int = 300
     rate: float = 2e-3
@@ -144,7 +145,7 @@ class Run:
     save_minutes: float = 3.0
     sheet_rounds: int = 200
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda", "gpu", "mps"] = "auto"
     threads: int = 0
 
 
@@ -153,7 +154,8 @@ class TrainingConfig:
     """A whole training.
 
     Raises:
-        ValueError: something goes by epochs, and nothing says how long these are.
+        ValueError: something goes by epochs, and nothing says how long these are; or adversaries
+            are of no family, or begin as f without being of its family.
     """
 
     data: Data = field(default_factory=Data)
@@ -165,6 +167,14 @@ class TrainingConfig:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self) -> None:
+        family = self.adversaries.family
+        if family not in FAMILIES:
+            raise ValueError(f"adversaries.family: {family!r} is none of {', '.join(FAMILIES)}")
+        if family != PRETRAINED and self.adversaries.reference:
+            raise ValueError(
+                f"adversaries.reference: f is a {PRETRAINED}, and no {family} can begin with its "
+                "values; say 0"
+            )
         by_epochs = self.adversaries.epochs or self.generator.epoch_decay != 1
         if by_epochs and self.run.epoch < 1:
             raise ValueError(

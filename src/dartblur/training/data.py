@@ -24,11 +24,11 @@ from dartblur.datasets.crops import (
     mirrored,
     resized,
 )
-from dartblur.detection import to_tensor
 from dartblur.faces import Faces
 from dartblur.losses.multibox import pad
+from dartblur.nets.base import to_tensor
+from dartblur.training.compositing import Batch
 from dartblur.training.config import Data
-from dartblur.training.painting import Batch
 
 
 class Crop(NamedTuple):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +47,11 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
     else:
         assert isinstance(net, WindowGenerator)
         export_window(net, config.generator.size, out, config.data.seamless)
+    print(
+        f"wrote {out}: the generator after {content['round']} rounds; "
+        f"dartblur anonymize --weights {out}",
+        file=sys.stderr,
+    )
 
 
 class _Window(torch.nn.Module):
@@ -97,10 +105,7 @@ def _traced(
 ) -> onnx.ModelProto:
     """The net as ONNX, without what the exporter notes about source files of this machine."""
     net = net.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with warnings.catch_warnings():
-        # The exporter's own, of no use to who exports.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", UserWarning)
+    with _without_the_exporter_s_notes():
         program = torch.onnx.export(
             net,
             tuple(example.values()),
@@ -116,6 +121,22 @@ def _traced(
     model.ClearField("metadata_props")
     _clear(model.graph)
     return model
+
+
+@contextmanager
+def _without_the_exporter_s_notes() -> Iterator[None]:
+    """It tells of operators of packages that no generator uses, and of its own future."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 def _clear(graph: onnx.GraphProto) -> None:

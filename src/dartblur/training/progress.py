@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 import csv
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dartblur.errors import TrainingError
+from dartblur.words import duration
+
+LOG = "log.csv"
+SHEETS = "sheets"
+T = TypeVar("T")
+
+
+@dataclass
+class Told:
+    """Lines on standard error, in a terminal or a log file alike.
+
+    shown: False in all processes but one. seconds: the least time between two lines of one work.
+    """
+
+    shown: bool = True
+    seconds: float = 20.0
+    clock: Callable[[], float] = time.monotonic
+
+    def __call__(self, line: str) -> None:
+        """Tells a line."""
+        if self.shown:
+            print(line, file=sys.stderr, flush=True)
+
+    def each(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+        """The items, at most `total` of them, with a line now and then of how many were given."""
+        began = last = self.clock()
+        for done, item in enumerate(items, 1):
+            now = self.clock()
+            if now - last >= self.seconds:
+                left = (now - began) / done * (total - done)
+                self(f"{done} of {total} {what}, {duration(left)} left")
+                last = now
+            yield item
+
+    def pace(self, done: int, rounds: int, seconds: float) -> None:
+        """After the first round, which is told as such, and the tenth: what all will take."""
+        if done in (1, 10):
+            each = seconds / done
+            self(f"{each:.1f} s a round: {rounds - done} rounds, about {duration(each * rounds)}")
 
 
 class Report:
@@ -21,7 +63,7 @@ class Report:
     def __init__(
         self, out: Path, names: Sequence[str], rounds: int, done: int, shown: bool
     ) -> None:
-        self._file = out / "log.csv"
+        self._file = out / LOG
         self._columns = ["round", "seconds", *names]
         self._shown = shown
         self._started = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,23 +16,25 @@ from torch import nn
 from dartblur import toml
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import Picture, load
-from dartblur.errors import TrainingError
-from dartblur.nets.retinaface import RetinaFace
+from dartblur.errors import ConfigError, TrainingError
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
-from dartblur.reference import found_in, starting_values
 from dartblur.training import checkpoint
-from dartblur.training.adversaries import Pool
+from dartblur.training.adversaries import Pool, State
+from dartblur.training.algorithm import Training
+from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Generator, TrainingConfig
-from dartblur.training.fit import Painter, Training, fit
-from dartblur.training.painting import paint, paint_whole
+from dartblur.training.fit import fit
+from dartblur.training.progress import LOG, SHEETS, Told
+from dartblur.training.reference import Reference, found_in, load_backbone, load_reference
 
 
 def train(
+    *,
     config: Path,
     data: Path,
     out: Annotated[Path, Parameter(alias="-o")],
-    resume: bool = False,
+    resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
 
@@ -52,6 +54,7 @@ def train(
         InputError: data, weights or checkpoint are wrong, or the training had to stop.
     """
     settings = toml.read(TrainingConfig, config)
+    _check_device(settings.run.device, config)
     if settings.run.threads:
         torch.set_num_threads(settings.run.threads)
     torch.manual_seed(settings.run.seed)
@@ -62,38 +65,44 @@ def train(
     )
     fabric.launch()
     _prepare(out, resume)
-    reference, backbone = starting_values(settings.start)
-    reference.to(fabric.device)
-    pictures = training_pictures(data, settings, reference)
-    training, painter = fresh(settings, reference, backbone, fabric)
+    told = Told(fabric.is_global_zero)
+    told(_plan_of(settings, config, fabric))
+    reference = load_reference(settings.start)
+    backbone = load_backbone(settings.start, settings.adversaries.family)
+    reference.net.to(fabric.device)
+    pictures = training_pictures(data, settings, reference, told)
+    training = fresh(settings, reference, backbone, fabric)
     if settings.run.begin_from and not resume:
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
-    fit(training, painter, reference, pictures, settings, out, fabric)
+    fit(training, reference, pictures, settings, out, fabric, told)
+    told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
 def fresh(
-    settings: TrainingConfig, reference: RetinaFace, backbone: RetinaFace, fabric: Fabric
-) -> tuple[Training, Painter]:
-    """A training at round 0, and the way its generator paints."""
+    settings: TrainingConfig, reference: Reference, backbone: State, fabric: Fabric
+) -> Training:
+    """A training at round 0."""
     torch.manual_seed(settings.run.seed)
-    generator, painter = make_generator(settings.generator)
+    generator, compose = make_generator(settings.generator)
     generator = fabric.to_device(generator)
     optimizer = torch.optim.Adam(
         generator.parameters(), lr=settings.generator.rate, betas=settings.generator.betas
     )
-    values = {name: v.to(fabric.device) for name, v in backbone.state_dict().items()}
-    pool = Pool(settings.adversaries, reference.state_dict(), values, settings.run.seed)
+    values = reference.net.state_dict()
+    pool = Pool(settings.adversaries, values, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    return Training(generator, average, optimizer, pool), painter
+    return Training(generator, average, optimizer, pool, compose)
 
 
-def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
-    """The generator of the settings, and the way it paints."""
+def make_generator(
+    settings: Generator,
+) -> tuple[nn.Module, Callable[[nn.Module, Batch], Composite]]:
+    """The generator of the settings, and how it is put into the picture."""
     if settings.kind == "unet":
         whole = FrameGenerator(settings.width)
-        return whole.to(memory_format=torch.channels_last), paint_whole  # type: ignore[call-overload]
+        return whole.to(memory_format=torch.channels_last), composite_frame  # type: ignore[call-overload]
     net = WindowGenerator(
         settings.size,
         int(settings.width),
@@ -104,22 +113,22 @@ def make_generator(settings: Generator) -> tuple[nn.Module, Painter]:
         texture=settings.texture,
         rim=settings.rim,
     )
-    return net.to(memory_format=torch.channels_last), paint  # type: ignore[call-overload]
+    return net.to(memory_format=torch.channels_last), composite_windows  # type: ignore[call-overload]
 
 
 def training_pictures(
-    data: Path, settings: TrainingConfig, reference: RetinaFace
+    data: Path, settings: TrainingConfig, reference: Reference, told: Told
 ) -> Sequence[Picture]:
     """The pictures of split "train" with a face, f's detections in them; not those held out.
 
     Raises:
         TrainingError: there is no picture with a face.
     """
-    samples = (
+    samples = [
         s
         for i, s in enumerate(READERS["widerface"](data, "train"))
         if not settings.data.holdout or i % settings.data.holdout
-    )
+    ]
     limit = int(settings.data.memory_gb * 2**30)
     held = load(samples, settings.data.image_size, limit)
     pictures = found_in(
@@ -129,10 +138,32 @@ def training_pictures(
         threshold=settings.data.found,
         overlap=settings.data.overlap,
     )
-    with_faces = [p for p in pictures if len(p.faces)]
+    seen = told.each(pictures, len(samples), "pictures read and searched by f")
+    with_faces = [p for p in seen if len(p.faces)]
     if not with_faces:
         raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
     return with_faces
+
+
+def _plan_of(settings: TrainingConfig, config: Path, fabric: Fabric) -> str:
+    crop, batch = settings.data.crop, settings.data.batch
+    return (
+        f"{config}: {settings.run.rounds} rounds of {batch} crops of {crop} × {crop} pixels on "
+        f"{fabric.device.type}, {torch.get_num_threads()} thread(s); reading the pictures first"
+    )
+
+
+def _check_device(device: str, config: Path) -> None:
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "gpu": torch.cuda.is_available() or torch.backends.mps.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device, True):
+        raise ConfigError(
+            f"{config}: run.device: {device!r} is asked for, but torch {torch.__version__} sees no "
+            'such device here; say "auto" or "cpu", or install a torch that fits the GPU'
+        )
 
 
 def _prepare(out: Path, resume: bool) -> None:

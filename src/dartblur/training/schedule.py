@@ -1,11 +1,12 @@
-"""Who learns in which round, and how fast."""
+"""Who learns in which round, for what, and how fast."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from dartblur.training.config import TrainingConfig
+from dartblur.training.config import Objectives, TrainingConfig
+from dartblur.training.objectives import OBJECTIVES
 
 
 class Turn(NamedTuple):
@@ -22,6 +23,17 @@ def turn_of(config: TrainingConfig, done: int) -> Turn:
         return Turn(True, True)
     last = done // config.run.epoch % (alone + 1) == alone
     return Turn(last, not last)
+
+
+def active(weights: Objectives) -> list[str]:
+    """The objectives that have a weight."""
+    return [name for name in OBJECTIVES if getattr(weights, name)]
+
+
+def updates_of(weights: Objectives) -> list[list[str]]:
+    """The objectives of each update of a round: all in one, or each in one of its own."""
+    names = active(weights)
+    return [names] if weights.updates == "summed" else [[name] for name in names]
 
 
 def generator_rate(config: TrainingConfig, done: int) -> float:

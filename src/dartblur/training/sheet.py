@@ -9,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from dartblur.detection import detect
 from dartblur.errors import TrainingError
-from dartblur.nets.retinaface import RetinaFace
-from dartblur.training.painting import Batch, Painted
+from dartblur.training.compositing import Batch, Composite
+from dartblur.training.reference import Reference
 
 _COLOUR = (255, 220, 0)
 
 
 def write_sheet(
-    path: Path, batch: Batch, painted: Painted, reference: RetinaFace, most: int = 8
+    path: Path, batch: Batch, composite: Composite, reference: Reference, most: int = 8
 ) -> None:
     """Writes a PNG with a row for each of the first `most` crops: clear | blur | g(x, b).
 
@@ -26,9 +25,9 @@ def write_sheet(
         TrainingError: it cannot be written.
     """
     columns = []
-    for images in (batch.clear, batch.blurred, painted.image.detach()):
+    for images in (batch.clear, batch.blurred, composite.image.detach()):
         shown = images[:most]
-        found = detect(reference, shown, threshold=0.5)
+        found = reference.detect(shown, threshold=0.5)
         columns.append([_drawn(i, f.boxes) for i, f in zip(shown, found, strict=True)])
     rows = [np.concatenate(row, axis=1) for row in zip(*columns, strict=True)]
     sheet = np.concatenate(rows)

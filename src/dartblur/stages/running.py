@@ -1,4 +1,4 @@
-"""Runs a plan: stages whose file is there are passed over, the others are made side by side."""
+"""Runs a plan: makes the stages whose file is not there, several at a time where asked."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from dartblur.errors import InputError, UsageError
-from dartblur.evaluation.stages import Stage
 from dartblur.files import atomic_path, remove_parts
+from dartblur.stages.stage import Stage
 
 FOLDER = "stages"
 LOG = "stages.csv"
@@ -81,7 +81,7 @@ def run_stages(stages: tuple[Stage, ...], run: Path, workers: int, tell: Tell) -
             for stage in missing:
                 _ended(run, stage, make(stage, folder), progress, tell)
         else:
-            _side_by_side(missing, run, progress, tell)
+            _in_parallel(missing, run, progress, tell)
 
 
 def make(stage: Stage, folder: Path) -> Spent:
@@ -109,7 +109,7 @@ def read_log(run: Path) -> list[Spent]:
     ]  # fmt: skip
 
 
-def _side_by_side(missing: list[Stage], run: Path, progress: Progress, tell: Tell) -> None:
+def _in_parallel(missing: list[Stage], run: Path, progress: Progress, tell: Tell) -> None:
     folder = run / FOLDER
     waiting = {stage.key: stage for stage in missing}
     running: dict[Future[Spent], Stage] = {}

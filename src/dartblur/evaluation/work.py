@@ -1,18 +1,13 @@
-"""The stages of a benchmark: each makes one file from the files of others, the same every time.
-
-A stage's key is the hash of all that its file depends on, so a file that is there is never made
-again, and one whose cause changed has another name.
-"""
+"""What the stages of a benchmark do: each makes one file from the files of others."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,59 +18,27 @@ from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import Image, Picture, load
-from dartblur.detection import Schedule
 from dartblur.errors import InputError, PictureError
 from dartblur.evaluation import pictures as store
 from dartblur.evaluation.config import Recipe, Source
-from dartblur.evaluation.families import FAMILIES, train
-from dartblur.evaluation.fidelity import PRETRAINED, detector_batches, found_by, untrained
+from dartblur.evaluation.fidelity import found_by, untrained
 from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.evaluation.scoring import score
 from dartblur.faces import Sample
-from dartblur.reference import Start, found_in, starting_values
+from dartblur.nets.base import DetectorNet
+from dartblur.nets.families import FAMILIES, PRETRAINED
+from dartblur.training.detector import DetectorTrainer, Schedule, examples_of
+from dartblur.training.reference import Start, found_in, load_reference
 
-_VERSION = 1
+_PROCESS = 400.0
+"""MiB of a process that has torch and does nothing yet."""
+# Bytes of a training for each pixel of its batch; without a number, the largest family's.
+_TRAINING_BYTES = {"retinaface": 450, "yolov5n": 500, "yolov5s": 1200, "pyramidbox-small": 1050}
+_LARGEST_TRAINING_BYTES = 13_000
+_DETECTION_BYTES = 240
+_DETECTED_TOGETHER = 8
+VERSION = {"version": 2}
 """Raised when a stage's code changes what it writes."""
-
-
-class Work(Protocol):
-    """What a stage does: input files → target."""
-
-    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
-        """Writes `target`; raises an InputError that names what is wrong."""
-        ...
-
-    def about(self) -> dict[str, Any]:
-        """All that the target depends on besides the inputs."""
-        ...
-
-    def cost(self) -> float:
-        """Roughly how many seconds it takes, compared with other stages."""
-        ...
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One file to be made."""
-
-    title: str
-    work: Work
-    inputs: tuple[Stage, ...] = ()
-
-    @cached_property
-    def key(self) -> str:
-        """Hash of all that the file depends on."""
-        parts = [type(self.work).__name__, _VERSION, self.work.about()]
-        parts += [stage.key for stage in self.inputs]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
-
-    def path(self, folder: Path) -> Path:
-        """Where the file lies."""
-        return folder / f"{type(self.work).__name__.lower()}-{self.key}"
-
-    def make(self, folder: Path, target: Path) -> None:
-        """Does the work."""
-        self.work([stage.path(folder) for stage in self.inputs], target)
 
 
 @dataclass(frozen=True)
@@ -99,7 +62,7 @@ class Look:
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
-        reference, _ = starting_values(self.start)
+        reference = load_reference(self.start)
         samples = self.samples()
         limit = int(self.memory_gb * 2**30)
         seen = found_in(load(samples, self.image_size, limit), reference, self.image_size)
@@ -113,11 +76,16 @@ class Look:
     def about(self) -> dict[str, Any]:
         """See `Work`."""
         left_out = ("root", "start", "source")
-        return {k: v for k, v in asdict(self).items() if k not in left_out}
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
+        return named | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
         return 0.03 * self.count * (self.image_size / 320) ** 2
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return _detecting(self.image_size)
 
 
 @dataclass(frozen=True)
@@ -153,11 +121,16 @@ class Hide:
     def about(self) -> dict[str, Any]:
         """See `Work`."""
         # The name of what is brought does not change it.
-        return {"what": self.name if not self.generator and not self.folder else self.digest}
+        own = not self.generator and not self.folder
+        return {"what": self.name if own else self.digest} | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
         return 0.015 * self.count
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return _PROCESS
 
 
 @dataclass(frozen=True)
@@ -171,6 +144,8 @@ class Fit:
     threads: int
     start: Start
     start_digest: str
+    image_size: int
+    count: int
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
@@ -179,13 +154,14 @@ class Fit:
         net = untrained(
             self.detector, self.start, from_reference=self.from_reference, seed=self.seed
         ).to(device())
-        batches = detector_batches(_held(images, entries), self.recipe, self.seed)
         recipe = self.recipe
+        examples = examples_of(_held(images, entries), recipe.crop, recipe.batch, self.seed)
         rate, steps = recipe.rate, recipe.steps
         if self.from_reference:
             rate, steps = recipe.reference_rate, recipe.reference_steps
         schedule = Schedule(rate, steps, recipe.warm_up)
-        losses = train(FAMILIES[self.detector], net, batches, schedule, recipe.clip)
+        trainer = DetectorTrainer(FAMILIES[self.detector], schedule, clip=recipe.clip)
+        losses = trainer.train(net, examples)
         if not np.isfinite(losses[-1:]).all():
             raise InputError(
                 f"{self.detector}: the last loss is {losses[-1]}; lower the rate of its recipe"
@@ -194,8 +170,10 @@ class Fit:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        named = {k: v for k, v in asdict(self).items() if k not in ("start", "threads")}
-        return named | {"device": device()}
+        # The pictures are inputs: how many there are is in their keys.
+        left_out = ("start", "threads", "image_size", "count")
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
+        return named | {"device": device()} | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
@@ -203,6 +181,14 @@ class Fit:
         weight = {"retinaface": 1.0, "yolov5n": 1.0, "yolov5s": 4.0, "pyramidbox-small": 2.0}
         pixels = self.recipe.batch * self.recipe.crop**2 / (16 * 224**2)
         return 0.45 * steps * pixels * weight.get(self.detector, 20.0)
+
+    def memory(self) -> float:
+        """See `Work`."""
+        pixels = self.recipe.batch * self.recipe.crop**2
+        each = _TRAINING_BYTES.get(self.detector, _LARGEST_TRAINING_BYTES)
+        # Pictures of four to three, as they lie in memory.
+        pictures = self.count * self.image_size**2 * 0.75 * 3
+        return _PROCESS + (pixels * each + pictures) / 2**20
 
 
 @dataclass(frozen=True)
@@ -228,7 +214,7 @@ class Detect:
             found = found_by(FAMILIES[self.detector], net, images, self.image_size)
         store.write_detections(target, found)
 
-    def _net(self, trained: Sequence[Path]) -> torch.nn.Module:
+    def _net(self, trained: Sequence[Path]) -> DetectorNet:
         if trained:
             net = FAMILIES[self.detector].make()
             net.load_state_dict(torch.load(trained[0], weights_only=True)["values"])
@@ -238,11 +224,17 @@ class Detect:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        return {k: v for k, v in asdict(self).items() if k not in ("start", "threads", "count")}
+        left_out = ("start", "threads", "count")
+        named = {k: v for k, v in asdict(self).items() if k not in left_out}
+        return named | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
         return 0.03 * self.count * (self.image_size / 320) ** 2
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return _detecting(self.image_size)
 
 
 @dataclass(frozen=True)
@@ -267,11 +259,15 @@ class Score:
 
     def about(self) -> dict[str, Any]:
         """See `Work`."""
-        return asdict(self)
+        return asdict(self) | VERSION
 
     def cost(self) -> float:
         """See `Work`."""
         return 2.0
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return _PROCESS
 
 
 def chosen(
@@ -288,25 +284,13 @@ def chosen(
     return samples[::every] if training else samples
 
 
-def digest_of(paths: Iterable[Path]) -> str:
-    """Hash of the contents of files, in order.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
-    whole = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); restore it") from error
-    return whole.hexdigest()[:20]
-
-
 def device() -> str:
     """Where torch works."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _detecting(image_size: int) -> float:
+    return _PROCESS + _DETECTED_TOGETHER * image_size**2 * _DETECTION_BYTES / 2**20
 
 
 def pretrained(detector: str) -> bool:

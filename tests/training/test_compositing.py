@@ -17,11 +17,11 @@ from dartblur.datasets.crops import Picture
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
-from dartblur.training.balance import balanced_gradient
+from dartblur.training.compositing import Batch, composite_frame, composite_windows
 from dartblur.training.config import Data, Objectives
 from dartblur.training.data import Batches
 from dartblur.training.export import export_window
-from dartblur.training.painting import Batch, paint, paint_whole
+from dartblur.training.updates import balanced_gradient
 
 SIZE = 24
 # Small, large, overlapping, beyond the edge, of a pixel.
@@ -89,7 +89,7 @@ def test_training_and_runtime_agree(
 ) -> None:
     served = Dartblur(exported)(picture.image, picture.faces)
     with torch.no_grad():
-        trained = paint(generator, batch).image
+        trained = composite_windows(generator, batch).image
     # Where boxes overlap, the runtime lets their changes pass into each other; training, which
     # looks at single faces, gives the pixel to the larger one.
     shared = sum(boxlib.mask(box[None], 96, 96).astype(int) for box in BOXES) > 1
@@ -113,7 +113,10 @@ def test_export_agrees_with_torch(generator: WindowGenerator, exported: Path) ->
 def test_outside_the_boxes_the_input_stays(
     generator: WindowGenerator, batch: Batch, whole: bool
 ) -> None:
-    painted = paint_whole(FrameGenerator(0.125), batch) if whole else paint(generator, batch)
+    if whole:
+        painted = composite_frame(FrameGenerator(0.125), batch)
+    else:
+        painted = composite_windows(generator, batch)
     outside = torch.ones(96 * 96, dtype=torch.bool)
     outside[batch.pixel] = False
     made, clear = (x.detach()[0].flatten(1)[:, outside] for x in (painted.image, batch.clear))
@@ -121,18 +124,16 @@ def test_outside_the_boxes_the_input_stays(
 
 
 def test_balanced_objectives_count_alike(generator: WindowGenerator, batch: Batch) -> None:
-    painted = paint(generator, batch)
+    seen = composite_windows(generator, batch).leaf(batch)
     weights = Objectives(operational=1.0, posthoc=3.0)
-    target = torch.randn_like(painted.image)
-
-    def losses(p: object) -> dict[str, torch.Tensor]:
-        image = p.image  # type: ignore[attr-defined]
-        return {"operational": 1e4 * (image * target).mean(), "posthoc": 1e-4 * image.mean()}
-
-    wish, seen = balanced_gradient(painted, batch, weights, losses)
-    inside = wish[0].flatten(1)[:, batch.pixel]
-    assert set(seen) == {"operational", "posthoc"}
-    assert float(wish.abs().sum()) == pytest.approx(float(inside.abs().sum()))
+    target = torch.randn_like(seen.image)
+    losses = {
+        "operational": 1e4 * (seen.image * target).mean(),
+        "posthoc": 1e-4 * seen.image.mean(),
+    }
+    gradient = balanced_gradient(seen, batch, weights, losses)
+    inside = gradient[0].flatten(1)[:, batch.pixel]
+    assert float(gradient.abs().sum()) == pytest.approx(float(inside.abs().sum()))
     # Weight 3 and a loss a hundred million times smaller still leads.
     assert float(inside.mean()) > 0
     assert 2 < float(inside.norm()) < 4

@@ -18,21 +18,27 @@ class Batch(NamedTuple):
     windows: Tensor  # (N, 3, S, S) float, 0 to 255
     log_size: Tensor  # (N,) float
     pixel: Tensor  # (P,) int64: index of a face pixel among B · H · W
-    owner: Tensor  # (P,) int64: the window that paints it
+    owner: Tensor  # (P,) int64: the window that covers it
     place: Tensor  # (P, 2) float: x, y in that window, in cells
     labels: Targets
     found: Targets
     names: tuple[str, ...]
 
 
-class Painted(NamedTuple):
-    """What a generator made of a batch."""
+class Composite(NamedTuple):
+    """A batch with a generator's change in the faces."""
 
     image: Tensor  # (B, 3, H, W) float: g(x, b)
     change: Tensor  # (P, 3) float: g(x, b) − h(x, b) in the face pixels
 
+    def leaf(self, batch: Batch) -> Composite:
+        """The same picture without the generator's graph: gradients end at its pixels."""
+        image = self.image.detach().requires_grad_()
+        flat, base = (x.permute(0, 2, 3, 1).reshape(-1, 3) for x in (image, batch.blurred))
+        return Composite(image, flat[batch.pixel] - base[batch.pixel])
 
-def paint(generator: nn.Module, batch: Batch) -> Painted:
+
+def composite_windows(generator: nn.Module, batch: Batch) -> Composite:
     """g(x, b) = h(x, b) + the window generator's change, inside the boxes alone."""
     changes = generator(batch.windows, batch.log_size)
     scale = changes.shape[-1] / batch.windows.shape[-1]
@@ -46,7 +52,7 @@ def mask_of(batch: Batch) -> Tensor:
     return torch.zeros_like(one).flatten().index_fill(0, batch.pixel, 1).view_as(one)
 
 
-def paint_whole(generator: nn.Module, batch: Batch) -> Painted:
+def composite_frame(generator: nn.Module, batch: Batch) -> Composite:
     """g(x, b) = x ⊙ (1 − b) + g~(h(x, b), b) ⊙ b with a full-frame generator."""
     whole = generator(batch.blurred, mask_of(batch), only_inside=True)  # (B, 3, H, W), 0 to 255
     values = whole.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
@@ -54,13 +60,13 @@ def paint_whole(generator: nn.Module, batch: Batch) -> Painted:
     return compose(batch, values - blurred)
 
 
-def compose(batch: Batch, change: Tensor) -> Painted:
+def compose(batch: Batch, change: Tensor) -> Composite:
     """Adds a change, (P, 1 or 3), to the face pixels and keeps them within 0 to 255."""
     b, _, h, w = batch.blurred.shape
     flat = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)
     values = (flat[batch.pixel] + change).clamp(0, 255)
     image = flat.index_copy(0, batch.pixel, values)
-    return Painted(image.view(b, h, w, 3).permute(0, 3, 1, 2), change.expand(-1, 3))
+    return Composite(image.view(b, h, w, 3).permute(0, 3, 1, 2), change.expand(-1, 3))
 
 
 def sample(changes: Tensor, owner: Tensor, place: Tensor) -> Tensor:

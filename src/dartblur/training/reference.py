@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from dartblur.datasets.crops import Picture, Place, cut, with_found
-from dartblur.detection import detect, to_tensor
+from dartblur.faces import Faces
 from dartblur.nets import retinaface_weights
+from dartblur.nets.base import DetectorNet, to_tensor
+from dartblur.nets.families import FAMILIES, PRETRAINED, Family, backbone_of
 from dartblur.nets.retinaface import RetinaFace
 
 
@@ -25,20 +28,39 @@ class Start:
     backbone: str = ""
 
 
-def starting_values(start: Start) -> tuple[RetinaFace, RetinaFace]:
-    """f, frozen and in evaluation mode, and an untrained detector on the backbone."""
+@dataclass(frozen=True)
+class Reference:
+    """f: a detector of some family that is never trained here, in evaluation mode."""
+
+    family: Family
+    net: DetectorNet
+
+    def detect(self, images: Tensor, threshold: float, overlap: float = 0.4) -> list[Faces]:
+        """See `Family.detect`."""
+        return self.family.detect(self.net, images, threshold, overlap)
+
+
+def load_reference(start: Start) -> Reference:
+    """f, frozen."""
     load, packaged = retinaface_weights.load, retinaface_weights.load_packaged
-    reference = load(Path(start.reference)) if start.reference else packaged()
-    reference.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    backbone = RetinaFace()
+    net = load(Path(start.reference)) if start.reference else packaged()
+    net.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Reference(FAMILIES[PRETRAINED], net)
+
+
+def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
+    """The backbone of every untrained detector of that family; {} where each begins by chance."""
+    if family != PRETRAINED:
+        return {}
+    net = RetinaFace()
     if start.backbone:
-        retinaface_weights.load_backbone(backbone, Path(start.backbone))
-    return reference, backbone
+        retinaface_weights.load_backbone(net, Path(start.backbone))
+    return backbone_of(net)
 
 
 def found_in(
     pictures: Iterator[Picture],
-    reference: RetinaFace,
+    reference: Reference,
     side: int,
     size: int = 8,
     threshold: float = 0.5,
@@ -46,7 +68,7 @@ def found_in(
 ) -> Iterator[Picture]:
     """Pictures with what the reference detector finds in them on a canvas of `side`².
 
-    size: pictures looked at together. threshold, overlap: as for `detect`.
+    size: pictures looked at together. threshold, overlap: as for `Family.detect`.
     """
     held: list[Picture] = []
     for picture in pictures:
@@ -59,9 +81,10 @@ def found_in(
 
 
 def _found(
-    pictures: list[Picture], reference: RetinaFace, side: int, threshold: float, overlap: float
+    pictures: list[Picture], reference: Reference, side: int, threshold: float, overlap: float
 ) -> Iterator[Picture]:
     images = to_tensor([cut(p.image, Place(0, 0, side)) for p in pictures])
-    found = detect(reference, images.to(reference.mean.device), threshold, overlap)
+    device = next(reference.net.parameters()).device
+    found = reference.detect(images.to(device), threshold, overlap)
     for picture, faces in zip(pictures, found, strict=True):
         yield with_found(picture, faces, threshold)

@@ -1,0 +1,67 @@
+"""Algorithm 1 of the paper, on one screen.
+
+What its lines call stands elsewhere: objectives in `objectives`, how a gradient becomes an update
+in `updates`, who learns when and how fast in `schedule`, the adversaries in `adversaries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from dartblur.second_order import AdamState
+from dartblur.training.adversaries import Pool
+from dartblur.training.compositing import Batch, Composite
+from dartblur.training.config import TrainingConfig
+from dartblur.training.objectives import OBJECTIVES, Judges, Scene, inner_parameters
+from dartblur.training.reference import Reference
+from dartblur.training.schedule import generator_rate, turn_of, updates_of
+from dartblur.training.updates import average_adversary, blend, finite, update
+
+
+@dataclass
+class Training:
+    """All that changes while training, and how g is put into the picture; `round` are done."""
+
+    generator: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    pool: Pool
+    compose: Callable[[nn.Module, Batch], Composite]
+    round: int = 0
+
+
+def one_round(
+    training: Training, reference: Reference, batch: Batch, config: TrainingConfig, fabric: Fabric
+) -> tuple[dict[str, float], Composite]:
+    """One batch x with its labels y and with f(x); the losses by name, and the last g(x, b)."""
+    g, pool = training.generator, training.pool
+    losses: dict[str, Tensor] = {}
+    turn = turn_of(config, training.round)
+    first = training.round * config.adversaries.steps
+    if turn.generator:
+        judge = pool.judge(first)
+        theta = inner_parameters(judge.net, config.inner.from_block)
+        moments = AdamState.of(judge.optimizer, theta)
+        judges = Judges(reference, pool.family, judge.net, moments)
+        for names in updates_of(config.objectives):  # each alone, as in the paper, or all as a sum
+            composite = training.compose(g, batch)  # g(x, b)
+            seen = composite.leaf(batch) if config.objectives.balanced else composite
+            scene = Scene(seen, batch, judges, config.objectives, config.inner)
+            found = {name: OBJECTIVES[name](scene) for name in names}
+            rate = generator_rate(config, training.round)
+            update(g, training.optimizer, rate, composite, seen, batch, found, config, fabric)
+            losses |= found
+        blend(training.average, g, config.generator.ema, training.round)
+    else:
+        with torch.no_grad():
+            composite = training.compose(g, batch)
+    for k in range(config.adversaries.steps if turn.adversaries else 0):
+        f_g = pool.at(first + k)
+        losses["adversary"] = pool.step(f_g, (composite.image.detach(), batch.labels))
+        average_adversary(f_g, fabric)
+    return finite(losses, batch, training.round, fabric), composite

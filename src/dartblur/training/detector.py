@@ -1,0 +1,92 @@
+"""How a detector learns, of whatever family: one step, its schedule, its data.
+
+The adversaries of Algorithm 1 and the detectors of the benchmark are trained by this alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dartblur.datasets.crops import Picture, around_a_face, cut, cut_faces, mirrored
+from dartblur.losses.multibox import Targets, pad
+from dartblur.nets.base import DetectorNet, to_tensor
+from dartblur.nets.families import Family
+
+Example = tuple[Tensor, Targets]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate over a training of `steps`: warm-up, then a cosine down to 0."""
+
+    rate: float
+    steps: int
+    warm_up: int = 50
+
+    def at(self, step: int) -> float:
+        """The rate of step 0, 1, ..."""
+        warm = min(1.0, (step + 1) / max(self.warm_up, 1))
+        return self.rate * warm * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
+
+
+@dataclass(frozen=True)
+class DetectorTrainer:
+    """One way to train a family. smoothing: of labels. clip: largest norm of the gradient."""
+
+    family: Family
+    schedule: Schedule
+    smoothing: float = 0.0
+    clip: float = 10.0
+
+    def optimizer(self, net: DetectorNet) -> torch.optim.Adam:
+        """The optimizer of a training that begins."""
+        return torch.optim.Adam(net.parameters(), lr=self.schedule.rate)
+
+    def step(
+        self, net: DetectorNet, optimizer: torch.optim.Adam, example: Example, age: int
+    ) -> Tensor:
+        """One update on a batch, and the loss before it: L_det(net(images), labels).
+
+        age: steps done before.
+        """
+        for group in optimizer.param_groups:
+            group["lr"] = self.schedule.at(age)
+        net.train()
+        loss = self.family.loss(net, *example, self.smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), self.clip)
+        optimizer.step()
+        return loss.detach()
+
+    def train(self, net: DetectorNet, examples: Iterable[Example]) -> list[float]:
+        """All steps of the schedule; returns the losses, step by step."""
+        # Twice as fast on a CPU as contiguous images.
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        device = next(net.parameters()).device
+        optimizer, losses = self.optimizer(net), []
+        for age, (images, targets) in zip(range(self.schedule.steps), examples, strict=False):
+            images = images.to(device, memory_format=torch.channels_last)
+            example = images, Targets(*(t.to(device) for t in targets))
+            losses.append(self.step(net, optimizer, example, age).item())
+        return losses
+
+
+def examples_of(pictures: Sequence[Picture], crop: int, batch: int, seed: int) -> Iterator[Example]:
+    """Endless random crops around faces, half of them mirrored; they depend on the seed alone."""
+    rng = np.random.default_rng(seed)
+    usable = [p for p in pictures if len(p.faces)]
+    while True:
+        images, faces = [], []
+        for i in rng.integers(len(usable), size=batch):
+            picture = mirrored(usable[i]) if rng.random() < 0.5 else usable[i]
+            place = around_a_face(picture, crop, rng)
+            images.append(cut(picture.image, place))
+            faces.append(cut_faces(picture.faces, place))
+        yield to_tensor(images), pad(faces)

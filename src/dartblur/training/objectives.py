@@ -1,0 +1,167 @@
+"""What the generator is trained for: a table of objectives, each a small function of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional
+
+from dartblur.losses.review import review_loss
+from dartblur.nets.base import DetectorNet, Raw
+from dartblur.nets.families import Family, Loss
+from dartblur.second_order import AdamState, Parameters, adam_step, gradients_of, sgd_step
+from dartblur.training.compositing import Batch, Composite
+from dartblur.training.config import Inner, Objectives
+from dartblur.training.reference import Reference
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What the generator is judged by: f (frozen), and f_g with the moments of its Adam."""
+
+    reference: Reference
+    family: Family
+    adversary: DetectorNet
+    moments: AdamState
+
+
+@dataclass
+class Scene:
+    """A batch x, its composite g(x, b), and the judges; what objectives share is computed once.
+
+    f_g is in evaluation mode, so that its BatchNorm statistics are left alone.
+    """
+
+    composite: Composite
+    batch: Batch
+    judges: Judges
+    weights: Objectives
+    inner: Inner
+
+    def __post_init__(self) -> None:
+        self.judges.adversary.eval()
+
+    @cached_property
+    def f_features(self) -> list[Tensor]:
+        """f's features on g(x, b), as its heads read them."""
+        f = self.judges.reference.net
+        return f.neck(f.taps(self.composite.image))
+
+    @cached_property
+    def fg_taps(self) -> list[Tensor]:
+        """Features of f_g's backbone on g(x, b)."""
+        return self.judges.adversary.taps(self.composite.image)
+
+    @cached_property
+    def fg_neck(self) -> list[Tensor]:
+        """f_g's features on g(x, b), as its heads read them."""
+        return self.judges.adversary.neck(self.fg_taps)
+
+    @cached_property
+    def fg_says(self) -> Raw:
+        """f_g(g(x, b))."""
+        return self.judges.adversary.heads(self.fg_neck)
+
+    @cached_property
+    def as_found(self) -> Loss:
+        """L_det(·, f(x)) of f_g."""
+        return self.judges.family.against(self.batch.found, 0.0)
+
+    @cached_property
+    def as_labelled(self) -> Loss:
+        """L_det(·, y) of f_g."""
+        return self.judges.family.against(self.batch.labels, 0.0)
+
+
+def review(scene: Scene) -> Tensor:
+    """L_rev: a person who checks the picture still sees a blur."""
+    return review_loss(scene.composite.change, scene.weights.margin)
+
+
+def operational(scene: Scene) -> Tensor:
+    """L_det(f(g(x, b)), f(x)): today's detectors still work."""
+    reference = scene.judges.reference
+    as_found = reference.family.against(scene.batch.found, 0.0)
+    return as_found(reference.net.heads(scene.f_features))
+
+
+def posthoc(scene: Scene) -> Tensor:
+    """L_det(f_g(g(x, b)), f(x)): a detector trained on the output works on it."""
+    return scene.as_found(scene.fg_says)
+
+
+def cycle(scene: Scene) -> Tensor:
+    """L_det(f_g(x; θ'), f(x)): a detector trained on the output works on clear faces.
+
+    θ' = θ − α ∇ L_det(f_g(g(x, b)), y), and g learns through it.
+    """
+    f_g, inner = scene.judges.adversary, scene.inner
+    theta = inner_parameters(f_g, inner.from_block)
+    says = scene.fg_says
+    for step in range(inner.steps):
+        if step:
+            says = functional_call(f_g, theta, (scene.composite.image,))
+        theta = inner_step(theta, scene.as_labelled(says), scene.judges.moments, inner)
+    if scene.weights.first_order:
+        theta = {name: value.detach() for name, value in theta.items()}
+    return scene.as_found(functional_call(f_g, theta, (scene.batch.clear,)))
+
+
+def reference_features(scene: Scene) -> Tensor:
+    """Feature matching (ours): f sees in g(x, b) what it sees in x."""
+    f = scene.judges.reference.net
+    with torch.no_grad():
+        wanted = f.neck(f.taps(scene.batch.clear))
+    return feature_distance(scene.f_features, wanted)
+
+
+def adversary_features(scene: Scene) -> Tensor:
+    """Feature matching (ours): f_g sees in g(x, b) what it sees in x, in backbone and neck."""
+    f_g = scene.judges.adversary
+    with torch.no_grad():
+        taps = f_g.taps(scene.batch.clear)
+        wanted = taps + f_g.neck(taps)
+    return feature_distance(scene.fg_taps + scene.fg_neck, wanted)
+
+
+OBJECTIVES: Mapping[str, Callable[[Scene], Tensor]] = MappingProxyType(
+    {
+        function.__name__: function
+        # The paper's four, and ours before those that f_g's own loss makes.
+        for function in (
+            *(review, operational),
+            *(reference_features, adversary_features),
+            *(posthoc, cycle),
+        )
+    }
+)
+"""Names as in `config.Objectives`, in the order in which they are updated one by one."""
+
+
+def feature_distance(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Squared distance of features over their mean square, summed over levels."""
+    parts = [
+        functional.mse_loss(m, w) / w.square().mean().clamp(min=1e-6)
+        for m, w in zip(made, wanted, strict=True)
+    ]
+    return torch.stack(parts).sum()
+
+
+def inner_parameters(net: DetectorNet, from_block: int) -> Parameters:
+    """The parameters of f_g that the inner step moves, by name."""
+    left_out = tuple(net.blocks()[:from_block])
+    return {name: p for name, p in net.named_parameters() if not name.startswith(left_out)}
+
+
+def inner_step(theta: Parameters, loss: Tensor, moments: AdamState, inner: Inner) -> Parameters:
+    """θ' = θ − α ∇ loss, or a step of Adam, with its own graph."""
+    gradients = gradients_of(loss, theta)
+    if inner.kind == "sgd":
+        return sgd_step(theta, gradients, inner.rate)
+    return adam_step(theta, gradients, moments, inner.rate, inner.betas)

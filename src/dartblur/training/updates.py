@@ -1,0 +1,149 @@
+"""How objectives become an update of the generator, by one process or by several.
+
+Gradient balancing: the gradients of the objectives differ by a factor of a hundred from batch to
+batch and from face to face; left alone, the largest one decides. Balanced, each objective's
+gradient for the face pixels is scaled before they are added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from dartblur.errors import TrainingError
+from dartblur.training.adversaries import Adversary
+from dartblur.training.compositing import Batch, Composite
+from dartblur.training.config import Objectives, TrainingConfig
+
+Losses = Mapping[str, Tensor]
+
+
+def update(
+    generator: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    composite: Composite,
+    seen: Composite,
+    batch: Batch,
+    losses: Losses,
+    config: TrainingConfig,
+    fabric: Fabric,
+) -> None:
+    """One update of the generator for some objectives together.
+
+    composite: g(x, b) with the generator's graph. seen: what the losses were computed on: the same,
+    or with gradient balancing its `leaf`.
+    """
+    parameters, weights = list(generator.parameters()), config.objectives
+    if weights.balanced:
+        wanted = balanced_gradient(seen, batch, weights, losses)
+        gradients = torch.autograd.grad(composite.image, parameters, wanted, allow_unused=True)
+    else:
+        total = torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
+        if not total.requires_grad:
+            return
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    _descend(parameters, gradients, optimizer, config.generator.clip, fabric)
+
+
+def balanced_gradient(seen: Composite, batch: Batch, weights: Objectives, losses: Losses) -> Tensor:
+    """The direction in which the picture should go up, (B, 3, H, W).
+
+    Every objective but the review loss counts by its weight alone: its gradient is scaled face by
+    face, then to norm 1. The review loss grows with its excess, up to norm 1 from one level on.
+    """
+    wanted = torch.zeros_like(seen.change)
+    for name, loss in losses.items():
+        if not loss.requires_grad:
+            continue
+        # None: the loss rests on f_g's own parameters alone, as the first-order cycle loss does.
+        found: tuple[Tensor | None, ...] = torch.autograd.grad(
+            loss, seen.image, retain_graph=True, allow_unused=True
+        )
+        if (gradient := found[0]) is None:
+            continue
+        faces = gradient.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
+        strength = 1.0
+        if name == "review":
+            strength = float(loss.detach().clamp(max=1))
+        else:
+            faces = _normalized(faces, batch.owner, len(batch.windows))
+        wanted += getattr(weights, name) * strength * faces / faces.norm().clamp(min=1e-12)
+    b, _, h, w = batch.blurred.shape
+    whole = wanted.new_zeros(b * h * w, 3).index_copy(0, batch.pixel, wanted)
+    return whole.view(b, h, w, 3).permute(0, 3, 1, 2)
+
+
+def mean_over_processes(value: Tensor, fabric: Fabric) -> Tensor:
+    """The mean of what the processes hold."""
+    if fabric.world_size == 1:
+        return value
+    reduced: Tensor = fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]
+    return reduced
+
+
+@torch.no_grad()
+def average_adversary(adversary: Adversary, fabric: Fabric) -> None:
+    """The processes' adversaries become one: mean of weights, statistics and moments."""
+    if fabric.world_size == 1:
+        return
+    tensors = [*adversary.net.parameters(), *adversary.net.buffers()]
+    tensors += [v for s in adversary.optimizer.state.values() for k, v in s.items() if k != "step"]
+    for tensor in tensors:
+        if tensor.is_floating_point():
+            tensor.copy_(mean_over_processes(tensor, fabric))
+
+
+@torch.no_grad()
+def blend(average: nn.Module, current: nn.Module, most: float, done: int) -> None:
+    """The moving average of the generator after `done` rounds: long only once many are done."""
+    keep = min(most, (1 + done) / (10 + done))
+    for a, c in zip(average.parameters(), current.parameters(), strict=True):
+        a.lerp_(c, 1 - keep)
+
+
+def finite(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> dict[str, float]:
+    """The losses as numbers, means over the processes.
+
+    Raises:
+        TrainingError: one is not finite.
+    """
+    values = {k: float(mean_over_processes(v.detach(), fabric)) for k, v in losses.items()}
+    wrong = [name for name, value in values.items() if not math.isfinite(value)]
+    if wrong:
+        raise TrainingError(
+            f"round {done + 1}: the loss {wrong[0]} is {values[wrong[0]]} on "
+            f"{', '.join(batch.names)}; lower the learning rate or look at these pictures, then "
+            "resume from the last checkpoint"
+        )
+    return values
+
+
+def _normalized(gradient: Tensor, owner: Tensor, windows: int) -> Tensor:
+    """Tames the faces whose gradient is far above the mean of all."""
+    square = torch.zeros(windows, device=gradient.device)
+    square = square.index_add(0, owner, gradient.square().sum(1))
+    norm = square.sqrt()
+    typical = norm.sum() / (norm > 0).sum().clamp(min=1)
+    return gradient / (norm + typical).clamp(min=1e-12)[owner][:, None]
+
+
+def _descend(
+    parameters: Sequence[nn.Parameter],
+    gradients: Sequence[Tensor | None],
+    optimizer: torch.optim.Optimizer,
+    clip: float,
+    fabric: Fabric,
+) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        gradient = torch.zeros_like(parameter) if gradient is None else gradient
+        parameter.grad = mean_over_processes(gradient, fabric)
+    if all(bool(p.grad.isfinite().all()) for p in parameters if p.grad is not None):
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
