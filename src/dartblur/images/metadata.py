@@ -15,7 +15,8 @@ from dartblur.images.exif import kept_exif
 from dartblur.images.icc import rebuilt
 from dartblur.images.picture import Metadata
 from dartblur.images.png import colour_chunks
-from dartblur.images.words import are_words, has_only_words
+from dartblur.images.words import are_words
+from dartblur.images.xmp import kept_xmp
 
 _IPTC_RESOURCE = 0x0404
 # IPTC's datasets of words: of record 1 the characters' name, of record 2 what an agency tells.
@@ -24,9 +25,6 @@ _CAPTIONS = frozenset(
     {0, 5, 10, 12, 15, 20, 25, 26, 27, 40, 45, 55, 60, 62, 63, 65, 70, 80, 85, 90, 92, 95}
     | {100, 101, 103, 105, 110, 115, 116, 118, 120, 122, 130, 131, 135}
 )
-# A packet that embeds pictures: thumbnails, depth maps, the unblurred original of some phones.
-_PICTURE_IN_XMP = re.compile(rb"thumbnail|xmpGImg|GImage|GDepth|GContainer|base64|/9j/", re.I)
-_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))[1-8]')
 # Raw, or spelled in base64 or hex: both begin in a known way, and run on without spaces.
 _PICTURE_IN_BYTES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a"
@@ -48,19 +46,13 @@ def metadata_of(image: Pillow.Image, data: bytes, size: tuple[int, int]) -> Meta
         colour_chunks=colour_chunks(data),
         dpi=_valid_dpi(dpi),
         exif=_without_pictures(kept_exif(image, size)),
-        xmp=_kept_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
+        xmp=kept_xmp(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp)
+        if xmp
+        else None,
         iptc=_kept_iptc(image),
         comment=_kept_comment(image.info.get("comment")),
         texts=tuple(_kept_texts(image)),
     )
-
-
-def _kept_xmp(packet: bytes | None) -> bytes | None:
-    if not packet or _PICTURE_IN_XMP.search(packet) or _PICTURE_IN_BYTES.search(packet):
-        return None
-    if not has_only_words(packet.decode("utf-8", "replace")):
-        return None
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
 
 
 def _kept_iptc(image: Pillow.Image) -> bytes | None:

@@ -15,9 +15,9 @@ _MIXED_AT_MOST = 0.2
 _MIXED = re.compile(r"[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d")
 
 
-def are_words(text: str) -> bool:
+def are_words(text: str, most: int = LONGEST) -> bool:
     """True for what people write; False where the text is too long, binary or an encoding."""
-    if len(text) > LONGEST or not all(c.isprintable() or c in "\t\r\n" for c in text):
+    if len(text) > most or not all(c.isprintable() or c in "\t\r\n" for c in text):
         return False
     if _RUN.search(text):
         return False
@@ -29,8 +29,3 @@ def are_words(text: str) -> bool:
     return letters >= _LETTERS_AT_LEAST * sum(
         len(word) for word in words
     ) and mixed <= _MIXED_AT_MOST * len(words)
-
-
-def has_only_words(markup: str) -> bool:
-    """The same for each text and each attribute in XML."""
-    return all(are_words(part) for part in re.findall(rf'[^<>"]{{{_SHORT + 1},}}', markup))
