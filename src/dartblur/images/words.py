@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 4000
 """More characters than this are no description."""
+LONGEST_NAME = 100
+"""Nor is this a name that makers give a camera, a lens or a program."""
+_NAMES_TOGETHER = 320
+_MOST_TOGETHER = 3 * LONGEST
 # Shorter texts hold no picture, however they are spelled.
 _SHORT = 160
 # Base64 and hex run on without spaces; no word does, in a script that has spaces.
@@ -29,3 +34,13 @@ def are_words(text: str, most: int = LONGEST) -> bool:
     return letters >= _LETTERS_AT_LEAST * sum(
         len(word) for word in words
     ) and mixed <= _MIXED_AT_MOST * len(words)
+
+
+def are_words_together(texts: Iterable[str]) -> bool:
+    """The same for all texts of a kind: many short ones may hold what no single one may."""
+    return are_words("\n".join(texts), most=_MOST_TOGETHER)
+
+
+def are_names_together(names: Iterable[str]) -> bool:
+    """True where so few makers' names, which mix letters with figures, hold no picture."""
+    return sum(map(len, names)) <= _NAMES_TOGETHER

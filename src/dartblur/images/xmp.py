@@ -15,13 +15,12 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from dartblur.images.words import are_words
+from dartblur.images.words import LONGEST_NAME, are_names_together, are_words, are_words_together
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _LARGEST = 1 << 20  # bytes; cameras and programs stay far below
 _DEEPEST = 24
 _MOST_ITEMS = 200
-_MOST_WORDS = 12_000  # characters of all texts together
 _LARGEST_WRITTEN = 60_000  # bytes; a JPEG's segment takes 65,502
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace}lang"
@@ -67,7 +66,7 @@ class _Property:
 
 def _name(text: str) -> bool:
     """What a maker calls a camera, a lens or a program."""
-    return len(text) <= 64 and are_words(text)
+    return len(text) <= LONGEST_NAME and are_words(text)
 
 
 def _rules(prefix: str, rule: _Rule, names: str) -> dict[str, _Rule]:
@@ -146,6 +145,8 @@ _KEPT: dict[str, _Rule] = {
     **_rules("aux", _NAME, "Firmware Lens LensID LensSerialNumber OwnerName SerialNumber"),
     **_rules("aux", _NUMBER, "ApproximateFocusDistance FlashCompensation ImageNumber"),
 }
+_FREE = {name for name, rule in _KEPT.items() if rule.free}
+_NAMED = {name for name, rule in _KEPT.items() if rule is _NAME}
 _NAMES = {
     f"{_NAMESPACES[prefix]}}}{name}": f"{prefix}:{name}"
     for prefix, name in (each.split(":") for each in _KEPT)
@@ -162,10 +163,11 @@ def kept_xmp(packet: bytes) -> bytes | None:
     for each in _properties(root):
         if _is_kept(each):
             found.setdefault(each.name, each)
-    # Many short texts may hold what no single one may.
-    free = [text for p in found.values() if _KEPT[p.name].free for text, _ in p.values]
-    if not are_words("\n".join(free), most=_MOST_WORDS):
-        found = {name: p for name, p in found.items() if not _KEPT[name].free}
+    for rules, stay in ((_FREE, are_words_together), (_NAMED, are_names_together)):
+        if not stay(
+            text for name in sorted(rules & found.keys()) for text, _ in found[name].values
+        ):
+            found = {name: each for name, each in found.items() if name not in rules}
     written = _written(found.values()) if found else b""
     return written if 0 < len(written) <= _LARGEST_WRITTEN else None
 
@@ -247,7 +249,7 @@ def _is_kept(found: _Property) -> bool:
         and all(text and rule.is_right(text) for text in texts)
         and all(map(_is_language, languages))
         and len(set(languages)) == len(languages)
-        and (not rule.free or are_words("\n".join(texts)))
+        and (not rule.free or are_words_together(texts))
     )
 
 
