@@ -146,7 +146,9 @@ def xmp_packet(body: str) -> bytes:
 def xmp_thumbnail() -> bytes:
     picture = base64.b64encode(THUMBNAIL).decode()
     return xmp_packet(
-        "<xmp:Thumbnails><rdf:Alt><rdf:li><xmpGImg:format>JPEG</xmpGImg:format>"
+        '<xmp:Thumbnails xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+        'xmlns:xmpGImg="http://ns.adobe.com/xap/1.0/g/img/">'
+        '<rdf:Alt><rdf:li rdf:parseType="Resource"><xmpGImg:format>JPEG</xmpGImg:format>'
         f"<xmpGImg:image>{picture}</xmpGImg:image></rdf:li></rdf:Alt></xmp:Thumbnails>"
     )
 

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 from PIL import ExifTags
 from PIL import Image as Pillow
 from PIL.TiffImagePlugin import IFDRational
 
-from dartblur.images.words import are_words
+from dartblur.images.words import LONGEST_NAME, are_names_together, are_words, are_words_together
 
 Value = object
 Rule = Callable[[Value], Value]
 """The value as it may stay, or None."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What people write, or a maker's name: the words, and as they are stored."""
+
+    words: str
+    stored: str | bytes
+    is_name: bool = False
+
 
 ORIENTATION = ExifTags.Base.Orientation.value
 _EXIF, _GPS = ExifTags.IFD.Exif.value, ExifTags.IFD.GPSInfo.value
@@ -40,9 +51,13 @@ def kept_exif(image: Pillow.Image, size: tuple[int, int]) -> bytes | None:
     """
     source = image.getexif()
     kept = Pillow.Exif()
-    for tag, value in _kept(source, _FIRST).items():
+    first, exif, gps = _together(
+        _kept(source, _FIRST),
+        _kept(source.get_ifd(_EXIF), _CAMERA),
+        _kept(source.get_ifd(_GPS), _PLACE),
+    )
+    for tag, value in first.items():
         kept[tag] = value
-    exif, gps = _kept(source.get_ifd(_EXIF), _CAMERA), _kept(source.get_ifd(_GPS), _PLACE)
     if exif:
         exif[ExifTags.Base.ExifImageHeight.value] = size[0]
         exif[ExifTags.Base.ExifImageWidth.value] = size[1]
@@ -63,6 +78,23 @@ def _kept(directory: Mapping[int, Value], rules: Mapping[int, Rule]) -> dict[int
     return {tag: value for tag, value in values.items() if value is not None}
 
 
+def _together(*directories: dict[int, Value]) -> list[dict[int, Value]]:
+    """The directories as they are stored; without texts that together may hold a picture."""
+    texts = [v for each in directories for v in each.values() if isinstance(v, _Text)]
+    stays = {
+        False: are_words_together(text.words for text in texts if not text.is_name),
+        True: are_names_together(text.words for text in texts if text.is_name),
+    }
+    return [
+        {
+            tag: value.stored if isinstance(value, _Text) else value
+            for tag, value in each.items()
+            if not isinstance(value, _Text) or stays[value.is_name]
+        }
+        for each in directories
+    ]
+
+
 def _text(most: int) -> Rule:
     def rule(value: Value) -> Value:
         stored = value.rstrip("\0 ") if isinstance(value, str) else ""
@@ -71,6 +103,19 @@ def _text(most: int) -> Rule:
             return None
         # Of a text Pillow writes only what is ASCII; of bytes all.
         return stored if stored.isascii() else stored.encode("latin-1", "replace")
+
+    return rule
+
+
+def _free(most: int, *, is_name: bool = False) -> Rule:
+    """A text that is also looked at together with the others."""
+    text = _text(most)
+
+    def rule(value: Value) -> Value:
+        stored = text(value)
+        if isinstance(stored, bytes):
+            return _Text(_decoded(stored.decode("latin-1")), stored, is_name)
+        return _Text(stored, stored, is_name) if isinstance(stored, str) else None
 
     return rule
 
@@ -121,7 +166,7 @@ def _comment(value: Value) -> Value:
         try:
             words = content.decode(encoding).rstrip("\0 ").removeprefix("\ufeff")
             if words and are_words(words):
-                return charset + words.encode(encoding)
+                return _Text(words, charset + words.encode(encoding))
         except UnicodeError:
             continue
     return None
@@ -137,7 +182,9 @@ def _windows_text(value: Value) -> Value:
         words = value.decode("utf-16-le").rstrip("\0 ")
     except UnicodeError:
         return None
-    return (words + "\0").encode("utf-16-le") if words and are_words(words) else None
+    if not words or not are_words(words):
+        return None
+    return _Text(words, (words + "\0").encode("utf-16-le"))
 
 
 def _named(
@@ -146,11 +193,11 @@ def _named(
     return {tags[name].value: rule for name in names.split()}
 
 
+_NAME = _free(LONGEST_NAME, is_name=True)
 _FIRST: dict[int, Rule] = {
-    **_named(_text(4000), "ImageDescription Copyright", ExifTags.Base),
-    **_named(
-        _text(500), "DocumentName PageName Make Model Software Artist HostComputer", ExifTags.Base
-    ),
+    **_named(_free(4000), "ImageDescription Copyright", ExifTags.Base),
+    **_named(_free(500), "DocumentName PageName Artist HostComputer", ExifTags.Base),
+    **_named(_NAME, "Make Model Software", ExifTags.Base),
     **_named(_text(20), "DateTime", ExifTags.Base),
     **_named(_ratio(), "XResolution YResolution", ExifTags.Base),
     **_named(_whole(1), "ResolutionUnit Rating RatingPercent", ExifTags.Base),
@@ -183,11 +230,8 @@ _CAMERA: dict[int, Rule] = {
     **_named(_text(10), "OffsetTime OffsetTimeOriginal OffsetTimeDigitized", ExifTags.Base),
     **_named(_text(10), "SubsecTime SubsecTimeOriginal SubsecTimeDigitized", ExifTags.Base),
     **_named(_text(33), "ImageUniqueID", ExifTags.Base),
-    **_named(
-        _text(200),
-        "CameraOwnerName BodySerialNumber LensMake LensModel LensSerialNumber",
-        ExifTags.Base,
-    ),
+    **_named(_free(200), "CameraOwnerName", ExifTags.Base),
+    **_named(_NAME, "BodySerialNumber LensMake LensModel LensSerialNumber", ExifTags.Base),
     **_named(_ratio(4), "LensSpecification", ExifTags.Base),
     **_named(_comment, "UserComment", ExifTags.Base),
 }
@@ -214,7 +258,7 @@ _PLACE: dict[int, Rule] = {
     ),
     **_named(_text(2), "GPSStatus GPSMeasureMode", ExifTags.GPS),
     **_named(_text(11), "GPSDateStamp", ExifTags.GPS),
-    **_named(_text(100), "GPSSatellites GPSMapDatum", ExifTags.GPS),
+    **_named(_NAME, "GPSSatellites GPSMapDatum", ExifTags.GPS),
     **_named(_comment, "GPSProcessingMethod GPSAreaInformation", ExifTags.GPS),
     **_named(_whole(1), "GPSDifferential", ExifTags.GPS),
 }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 LONGEST = 4000
 """More characters than this are no description."""
+LONGEST_NAME = 100
+"""Nor is this a name that makers give a camera, a lens or a program."""
+_NAMES_TOGETHER = 320
+_MOST_TOGETHER = 3 * LONGEST
 # Shorter texts hold no picture, however they are spelled.
 _SHORT = 160
 # Base64 and hex run on without spaces; no word does, in a script that has spaces.
@@ -15,9 +20,9 @@ _MIXED_AT_MOST = 0.2
 _MIXED = re.compile(r"[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d")
 
 
-def are_words(text: str) -> bool:
+def are_words(text: str, most: int = LONGEST) -> bool:
     """True for what people write; False where the text is too long, binary or an encoding."""
-    if len(text) > LONGEST or not all(c.isprintable() or c in "\t\r\n" for c in text):
+    if len(text) > most or not all(c.isprintable() or c in "\t\r\n" for c in text):
         return False
     if _RUN.search(text):
         return False
@@ -31,6 +36,11 @@ def are_words(text: str) -> bool:
     ) and mixed <= _MIXED_AT_MOST * len(words)
 
 
-def has_only_words(markup: str) -> bool:
-    """The same for each text and each attribute in XML."""
-    return all(are_words(part) for part in re.findall(rf'[^<>"]{{{_SHORT + 1},}}', markup))
+def are_words_together(texts: Iterable[str]) -> bool:
+    """The same for all texts of a kind: many short ones may hold what no single one may."""
+    return are_words("\n".join(texts), most=_MOST_TOGETHER)
+
+
+def are_names_together(names: Iterable[str]) -> bool:
+    """True where so few makers' names, which mix letters with figures, hold no picture."""
+    return sum(map(len, names)) <= _NAMES_TOGETHER
