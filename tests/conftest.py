@@ -34,8 +34,8 @@ def stub_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     from dartblur import pipeline
     from dartblur.detectors import make_detector
 
-    def make(name: str, threshold: float | None, threads: int) -> MiddleDetector:
-        make_detector(name, threshold, threads)
+    def make(name: str, threshold: float | None, threads: int, device: str) -> MiddleDetector:
+        make_detector(name, threshold, threads, device)
         return MiddleDetector()
 
     monkeypatch.setattr(pipeline, "make_detector", make)

@@ -360,3 +360,13 @@ def test_a_textured_picture_without_faces_stays(tmp_path: Path, command: Run, sa
     assert outcome.status == 0
     if "(0 faces)" in outcome.error:
         np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "out" / "a.png")), image)
+
+
+def test_a_device_that_is_not_here_is_refused(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    outcome = command("anonymize", tmp_path, "-o", tmp_path / "out", "--device", "cuda")
+    assert outcome.status == 2
+    assert "device 'cuda' is not offered by ONNX Runtime here (cpu are)" in outcome.error
+    assert not (tmp_path / "out").exists()

@@ -98,8 +98,7 @@ def _with_session(
     verbose: Annotated[bool, Parameter(show=False)] = False,
 ) -> int:
     """Reads the options that a command line leaves out from a TOML file, one table a command."""
-    if verbose:
-        _log_to_stderr()
+    _log_to_stderr(logging.DEBUG if verbose else logging.WARNING)
     if config is not None and tokens[:1] and tokens[0] in _OWN_CONFIG:
         tokens, config = (*tokens, "--config", str(config)), None
     if config is not None and not config.is_file():
@@ -154,13 +153,13 @@ def _check_command(name: str | None) -> None:
     app[name].help = None
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(level: int) -> None:
     """Shows what the package's loggers tell, and nobody else's."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("dartblur")
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(level)
 
 
 def _check_toml(config: Path) -> None:

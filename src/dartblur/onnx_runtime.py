@@ -34,6 +34,8 @@ _AUTOMATIC = ("cuda", "cpu")
 _INSTALL = MappingProxyType(
     {
         "cuda": "pip uninstall onnxruntime, then pip install --force-reinstall 'dartblur[gpu]'",
+        "openvino": "pip uninstall onnxruntime, then pip install --force-reinstall "
+        "'dartblur[openvino]'",
         "coreml": "it needs macOS",
         "directml": "it needs Windows and onnxruntime-directml in place of onnxruntime",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from dartblur.faces import Faces
 from dartblur.images import Picture, encode_picture, read_picture
 from dartblur.images.arrays import InMemory, as_given, picture_of
 from dartblur.images.reading import MAX_MEGAPIXELS
+from dartblur.onnx_runtime import DEFAULT_DEVICE
 from dartblur.records import Record, picture_record
 
 # Measured (docs/detectors.md): it makes the detectors' boxes cover what labels call a face.
@@ -173,19 +174,21 @@ def make_pipeline(
     threshold: float | None = None,
     margin: float = DEFAULT_MARGIN,
     threads: int = 0,
+    device: str = DEFAULT_DEVICE,
 ) -> Pipeline:
     """A pipeline from the names of its parts.
 
     settings: of the method. threshold: the least score of a face, in [0, 1]; None is the detector's
-    own. threads: that the detector may use for one picture; 0 is one a core.
+    own. threads: that the detector may use for one picture; 0 is one a core. device: that networks
+    run on, see `onnx_runtime`.
 
     Raises:
         UsageError: a name is unknown or a value out of range.
     """
     if not 0 <= margin <= MAX_MARGIN:
         raise UsageError(f"margin must lie in [0, {MAX_MARGIN:g}], not {margin}")
-    found = make_detector(detector, threshold, threads or cores())
-    settings = settings or MethodSettings()
+    found = make_detector(detector, threshold, threads or cores(), device)
+    settings = replace(settings or MethodSettings(), device=device)
     return Pipeline(found, make_anonymizer(method, settings), margin, settings.shape)
 
 

@@ -13,6 +13,7 @@ from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.pixelate import Pixelate
 from dartblur.boxes import Shape
 from dartblur.errors import UsageError
+from dartblur.onnx_runtime import DEFAULT_DEVICE
 
 __all__ = [
     "ANONYMIZERS",
@@ -35,7 +36,8 @@ class MethodSettings:
     strength: scales the blur's kernel. cells: of the mosaic, across a face. colour: of the block.
     weights: ONNX file of a generator; None is the one in the package. shape: what is changed of
     every box, all of it or the ellipse that fits into it. blended: without an edge; else the box as
-    the paper has it, for comparisons (what `dartblur` paints has no edge in any case).
+    the paper has it, for comparisons (what `dartblur` paints has no edge in any case). device: that
+    a generator runs on, see `onnx_runtime`.
 
     Raises:
         UsageError: shape is unknown, or an ellipse is to have an edge.
@@ -47,6 +49,7 @@ class MethodSettings:
     weights: Path | None = None
     shape: Shape = "box"
     blended: bool = True
+    device: str = DEFAULT_DEVICE
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):
@@ -58,7 +61,7 @@ class MethodSettings:
 
 ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
     "dartblur": lambda settings: Dartblur(
-        settings.weights or WEIGHTS, blur=Gaussian(settings.strength)
+        settings.weights or WEIGHTS, blur=Gaussian(settings.strength), device=settings.device
     ),
     "gaussian": lambda settings: _blended(Gaussian(settings.strength), settings),
     "pixelate": lambda settings: _blended(Pixelate(settings.cells), settings),

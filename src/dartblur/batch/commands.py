@@ -142,7 +142,7 @@ class _Anonymize:
 
     def _do(self, ledger: Ledger) -> None:
         work = self._worker(ledger)
-        with _work(ledger, self.run) as bar:
+        with _work(ledger, self.run, self.hide.find.device) as bar:
             pictures = (job for job in ledger.pending() if not job.is_film)
             _do(work, pictures, bar, self.run.count())
             # One film at a time: each uses all cores by itself. In this thread: an interrupt
@@ -208,7 +208,12 @@ def detect(
         0 when all is done, 1 when inputs failed: each is named, and is not in the file.
     """
     pipeline = make_pipeline(
-        "block", find.name(), threshold=find.threshold, margin=margin, threads=1
+        "block",
+        find.name(),
+        threshold=find.threshold,
+        margin=margin,
+        threads=1,
+        device=find.device,
     )
     run.count()
     if not inputs:
@@ -217,7 +222,7 @@ def detect(
     ledger = Ledger(":memory:")
     try:
         ledger.plan(((job, "") for job in Inputs(inputs)), again=True)
-        with _work(ledger, run) as bar:
+        with _work(ledger, run, find.device) as bar:
             search = _Search(pipeline, ledger, run.max_megapixels)
             _do(search, ledger.pending(), bar, run.count())
         _write_boxes(ledger, out)
@@ -253,15 +258,15 @@ class _Search:
 
 
 @contextmanager
-def _work(ledger: Ledger, run: RunOptions) -> Iterator[Bar]:
+def _work(ledger: Ledger, run: RunOptions, device: str) -> Iterator[Bar]:
     """A bar for all pending jobs; what cannot be done at all is told first."""
     for told in ledger.failures():
         print(told, file=sys.stderr)
     pending = ledger.count_pending()
     with progress_bar(pending, quiet=run.quiet) as bar:
         if pending:
-            device = providers()[0].removesuffix("ExecutionProvider")
-            bar.say(f"networks run on {device}, {run.count()} workers")
+            provider = providers(device)[0].removesuffix("ExecutionProvider")
+            bar.say(f"networks run on {provider}, {run.count()} workers")
         yield bar
 
 

@@ -21,6 +21,7 @@ from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
 from dartblur.images.reading import MAX_MEGAPIXELS
+from dartblur.onnx_runtime import DEFAULT_DEVICE, Device
 from dartblur.pipeline import DEFAULT_MARGIN, Pipeline, cores, make_pipeline
 from dartblur.video import VideoOptions
 
@@ -40,10 +41,14 @@ class FindOptions:
         is the default for films; or one network alone: `centerface`, `retinaface`.
     threshold
         The least score of a face, 0 to 1; lower finds more. Default: the detector's own.
+    device
+        What networks run on: `cpu`, `cuda`, `openvino`, `coreml` or `directml`, as far as ONNX
+        Runtime offers it here; `auto` takes a GPU of NVIDIA's where there is one.
     """
 
     detector: str | None = None
     threshold: float | None = None
+    device: Device = DEFAULT_DEVICE
 
     def name(self, *, film: bool = False) -> str:
         """The detector to be used."""
@@ -115,6 +120,7 @@ class HideOptions:
             threshold=self.find.threshold,
             margin=self.margin,
             threads=threads,
+            device=self.find.device,
         )
 
     def described(self, *, film: bool = False) -> dict[str, object]:
@@ -125,6 +131,7 @@ class HideOptions:
         weights = self.weights or (WEIGHTS if self.method == "dartblur" else None)
         described["weights"] = weights and _hash(weights, stamp(weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
+        del found["device"]  # where it runs decides nothing
         return {**found, **described, "version": version("dartblur")}
 
     def digest(self, *more: object, film: bool = False) -> str:

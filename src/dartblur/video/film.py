@@ -30,7 +30,6 @@ from dartblur.detectors.base import Detector
 from dartblur.errors import BoxesError, DartblurError, VideoError
 from dartblur.faces import Faces
 from dartblur.files import atomic_path
-from dartblur.onnx_runtime import providers
 from dartblur.pipeline import DEFAULT_MARGIN
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video import source as reading
@@ -177,7 +176,7 @@ class _Work:
 
     def run(self) -> None:
         """Does the whole film, and checks it."""
-        where = f"looked at by {providers()[0]}" if self._tracker else "hidden by given boxes"
+        where = "searched" if self._tracker else "hidden by given boxes"
         _log.info("%s: %s, encoded by %s", self._task.source, where, self._encoder.name)
         hold = self._may_hold_frames()
         if not hold:
