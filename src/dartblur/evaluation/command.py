@@ -41,6 +41,7 @@ def evaluate(
     seeds: str | None = None,
     generator: Sequence[str] = (),
     anonymized: Sequence[str] = (),
+    start: Sequence[str] = (),
     workers: int = 1,
     plan: bool = False,
 ) -> int:
@@ -71,6 +72,9 @@ def evaluate(
     anonymized
         NAME=FOLDER: a method of that name, whose pictures another tool made; the folder has the
         pictures of `data` under the same paths.
+    start
+        reference=FILE or backbone=FILE: values of your own for f, or for a detector before it
+        learns, in place of what the configuration's [start] says.
     workers
         Stages made side by side; each takes one core and up to 3 GiB.
     plan
@@ -85,6 +89,7 @@ def evaluate(
         InputError: data are wrong, or a stage failed.
     """
     settings = toml.read(EvaluationConfig, config) if config else EvaluationConfig()
+    settings = replace(settings, start=settings.start.with_files(start))
     settings = _replaced(settings, methods, detectors, seeds, generator, anonymized)
     if workers < 1:
         raise UsageError(f"--workers must be 1 or more, not {workers}")

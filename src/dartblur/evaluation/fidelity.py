@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
+from torch import Tensor
 
 from dartblur.datasets.crops import Image, Place, cut
 from dartblur.faces import Faces
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
-from dartblur.training.reference import Start, load_backbone, load_reference
+from dartblur.training.reference import (
+    OF_REFERENCE,
+    Start,
+    load_backbone,
+    load_reference,
+    values_to_learn_from,
+)
 
 
-def untrained(detector: str, start: Start, *, from_reference: bool, seed: int) -> DetectorNet:
+def untrained(
+    detector: str,
+    start: Start,
+    clear: Iterable[Image],
+    side: int,
+    *,
+    from_reference: bool,
+    seed: int,
+) -> DetectorNet:
     """A detector of that family before its training.
 
     RetinaFace has the values of f, or those of the backbone and seeded heads; the others are
-    seeded throughout.
+    seeded throughout. clear, side: see `values_to_learn_from`.
     """
     if detector != PRETRAINED:
         return begun(FAMILIES[detector], seed, {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reference = load_reference(start).net
+        reference = load_reference(start)
         # Without a file, the backbone is random too.
         backbone = load_backbone(start, detector)
-    values = reference.state_dict() if from_reference else backbone
+    values: Mapping[str, Tensor] = backbone
+    if from_reference or start.backbone == OF_REFERENCE:
+        of_f = values_to_learn_from(reference, clear, side)
+        values = of_f if from_reference else {name: of_f[name] for name in backbone}
     return begun(FAMILIES[detector], seed, values)
 
 

