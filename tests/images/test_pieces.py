@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
@@ -139,3 +140,18 @@ def test_a_full_set_of_words_stays(tmp_path: Path) -> None:
         exif = image.getexif()
         assert {tag: exif[tag] for tag in names} == names
         assert {tag: exif.get_ifd(0x8769)[tag] for tag in camera} == camera
+
+
+@pytest.mark.parametrize("keep_metadata", [False, True])
+def test_colours_that_no_pixel_has_go_from_a_palette(tmp_path: Path, keep_metadata: bool) -> None:
+    picture = rgb().quantize(16)
+    colours = bytes((picture.getpalette() or [])[:48])
+    picture.putpalette((colours + THUMBNAIL[-700:]).ljust(768, b"\0"))
+    path = tmp_path / "a.gif"
+    path.write_bytes(pillow_file(picture, "GIF", optimize=False))
+    assert THUMBNAIL[-700:] in path.read_bytes()
+    out = encode_picture(read_picture(path), path, keep_metadata=keep_metadata)
+    planted = THUMBNAIL[-700:]
+    assert not any(planted[at : at + 12] in out for at in range(0, 688, 12))
+    with Pillow.open(io.BytesIO(out)) as image:
+        assert np.array_equal(np.array(image.convert("RGB")), np.array(picture.convert("RGB")))
