@@ -155,3 +155,14 @@ def test_colours_that_no_pixel_has_go_from_a_palette(tmp_path: Path, keep_metada
     assert not any(planted[at : at + 12] in out for at in range(0, 688, 12))
     with Pillow.open(io.BytesIO(out)) as image:
         assert np.array_equal(np.array(image.convert("RGB")), np.array(picture.convert("RGB")))
+
+
+def test_quantisation_tables_that_no_channel_names_go(tmp_path: Path) -> None:
+    data = jpeg_with()
+    planted = [bytes(each or 1 for each in THUMBNAIL[-at:][:64]) for at in (200, 136)]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    plain = encode_picture(read_picture(path), path)
+    tables = [segment(0xDB, bytes([n]) + table) for n, table in enumerate(planted, 2)]
+    path.write_bytes(jpeg_with(*tables))
+    assert encode_picture(read_picture(path), path) == plain
