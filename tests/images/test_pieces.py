@@ -11,7 +11,15 @@ import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 from tests.images.files import pillow_file, rgb
-from tests.images.planting import THUMBNAIL, jpeg_with, photoshop, segment, xmp_packet
+from tests.images.planting import (
+    THUMBNAIL,
+    exif_segment,
+    jpeg_with,
+    photoshop,
+    segment,
+    tiff_directory,
+    xmp_packet,
+)
 
 from dartblur.images import encode_picture, read_picture
 
@@ -62,6 +70,14 @@ def _exif(first: tuple[int, ...], camera: tuple[int, ...], texts: list[str]) -> 
                 else b"ASCII\0\0\0" + text.encode() if comment else text
             )  # fmt: skip
     return pillow_file(rgb(), "JPEG", exif=exif)
+
+
+def exif_with(camera: dict[int, tuple[int, bytes]]) -> bytes:
+    """A block whose first directory has nothing but the camera's."""
+    first = {0x8769: (4, bytes(4))}
+    start = 8 + len(tiff_directory(first))
+    first[0x8769] = (4, struct.pack("<I", start))
+    return b"II*\0\x08\0\0\0" + tiff_directory(first) + tiff_directory(camera, start=start)
 
 
 def _xmp(body: str) -> bytes:
@@ -166,3 +182,38 @@ def test_quantisation_tables_that_no_channel_names_go(tmp_path: Path) -> None:
     tables = [segment(0xDB, bytes([n]) + table) for n, table in enumerate(planted, 2)]
     path.write_bytes(jpeg_with(*tables))
     assert encode_picture(read_picture(path), path) == plain
+
+
+_FRACTIONS = {
+    # as stored: what it comes to
+    (1, 125): (1, 125), (28, 10): (28, 10), (1, 32000): (1, 32000), (0, 1): (0, 1),
+    (54823, 8421): (54823, 8421), (2**32 - 1, 1): (2**32 - 1, 1),
+    (30_123_456, 1_000_000): (30_123_456, 1_000_000), (16_667, 1_000_000): (16_667, 1_000_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", _FRACTIONS)
+def test_what_fractions_say_stays(tmp_path: Path, stored: tuple[int, int]) -> None:
+    exif = {0x829A: (5, struct.pack("<2I", *stored))}
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg_with(exif_segment(exif_with(exif))))
+    out = encode_picture(read_picture(path), path, keep_metadata=True)
+    with Pillow.open(io.BytesIO(out)) as image:
+        value = image.getexif().get_ifd(0x8769)[0x829A]
+    over, under = _FRACTIONS[stored]
+    assert float(value) == pytest.approx(over / under, rel=1e-6)
+
+
+def test_fractions_hold_no_bytes(tmp_path: Path) -> None:
+    tags = [0x829A, 0x829D, *range(0x9201, 0x9207), 0x920A, *range(0x9400, 0x9406), 0xA20B, 0xA404]
+    planted = THUMBNAIL[-8 * len(tags) :]
+    exif = {tag: (5, planted[8 * i : 8 * i + 8]) for i, tag in enumerate(tags)}
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg_with(exif_segment(exif_with(exif))))
+    assert planted in path.read_bytes()
+    out = encode_picture(read_picture(path), path, keep_metadata=True)
+    pieces = [planted[at : at + 4] for at in range(0, len(planted), 4)]
+    start = out.index(b"Exif")
+    exif_part = out[start : start + 2000]
+    found = [piece for piece in pieces if piece in exif_part or piece[::-1] in exif_part]
+    assert found == []
