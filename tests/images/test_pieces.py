@@ -6,11 +6,20 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 from tests.images.files import pillow_file, rgb
-from tests.images.planting import THUMBNAIL, jpeg_with, photoshop, segment, xmp_packet
+from tests.images.planting import (
+    THUMBNAIL,
+    exif_segment,
+    jpeg_with,
+    photoshop,
+    segment,
+    tiff_directory,
+    xmp_packet,
+)
 
 from dartblur.images import encode_picture, read_picture
 
@@ -61,6 +70,14 @@ def _exif(first: tuple[int, ...], camera: tuple[int, ...], texts: list[str]) -> 
                 else b"ASCII\0\0\0" + text.encode() if comment else text
             )  # fmt: skip
     return pillow_file(rgb(), "JPEG", exif=exif)
+
+
+def exif_with(camera: dict[int, tuple[int, bytes]]) -> bytes:
+    """A block whose first directory has nothing but the camera's."""
+    first = {0x8769: (4, bytes(4))}
+    start = 8 + len(tiff_directory(first))
+    first[0x8769] = (4, struct.pack("<I", start))
+    return b"II*\0\x08\0\0\0" + tiff_directory(first) + tiff_directory(camera, start=start)
 
 
 def _xmp(body: str) -> bytes:
@@ -139,3 +156,64 @@ def test_a_full_set_of_words_stays(tmp_path: Path) -> None:
         exif = image.getexif()
         assert {tag: exif[tag] for tag in names} == names
         assert {tag: exif.get_ifd(0x8769)[tag] for tag in camera} == camera
+
+
+@pytest.mark.parametrize("keep_metadata", [False, True])
+def test_colours_that_no_pixel_has_go_from_a_palette(tmp_path: Path, keep_metadata: bool) -> None:
+    picture = rgb().quantize(16)
+    colours = bytes((picture.getpalette() or [])[:48])
+    picture.putpalette((colours + THUMBNAIL[-700:]).ljust(768, b"\0"))
+    path = tmp_path / "a.gif"
+    path.write_bytes(pillow_file(picture, "GIF", optimize=False))
+    assert THUMBNAIL[-700:] in path.read_bytes()
+    out = encode_picture(read_picture(path), path, keep_metadata=keep_metadata)
+    planted = THUMBNAIL[-700:]
+    assert not any(planted[at : at + 12] in out for at in range(0, 688, 12))
+    with Pillow.open(io.BytesIO(out)) as image:
+        assert np.array_equal(np.array(image.convert("RGB")), np.array(picture.convert("RGB")))
+
+
+def test_quantisation_tables_that_no_channel_names_go(tmp_path: Path) -> None:
+    data = jpeg_with()
+    planted = [bytes(each or 1 for each in THUMBNAIL[-at:][:64]) for at in (200, 136)]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    plain = encode_picture(read_picture(path), path)
+    tables = [segment(0xDB, bytes([n]) + table) for n, table in enumerate(planted, 2)]
+    path.write_bytes(jpeg_with(*tables))
+    assert encode_picture(read_picture(path), path) == plain
+
+
+_FRACTIONS = {
+    # as stored: what it comes to
+    (1, 125): (1, 125), (28, 10): (28, 10), (1, 32000): (1, 32000), (0, 1): (0, 1),
+    (54823, 8421): (54823, 8421), (2**32 - 1, 1): (2**32 - 1, 1),
+    (30_123_456, 1_000_000): (30_123_456, 1_000_000), (16_667, 1_000_000): (16_667, 1_000_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", _FRACTIONS)
+def test_what_fractions_say_stays(tmp_path: Path, stored: tuple[int, int]) -> None:
+    exif = {0x829A: (5, struct.pack("<2I", *stored))}
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg_with(exif_segment(exif_with(exif))))
+    out = encode_picture(read_picture(path), path, keep_metadata=True)
+    with Pillow.open(io.BytesIO(out)) as image:
+        value = image.getexif().get_ifd(0x8769)[0x829A]
+    over, under = _FRACTIONS[stored]
+    assert float(value) == pytest.approx(over / under, rel=1e-6)
+
+
+def test_fractions_hold_no_bytes(tmp_path: Path) -> None:
+    tags = [0x829A, 0x829D, *range(0x9201, 0x9207), 0x920A, *range(0x9400, 0x9406), 0xA20B, 0xA404]
+    planted = THUMBNAIL[-8 * len(tags) :]
+    exif = {tag: (5, planted[8 * i : 8 * i + 8]) for i, tag in enumerate(tags)}
+    path = tmp_path / "a.jpg"
+    path.write_bytes(jpeg_with(exif_segment(exif_with(exif))))
+    assert planted in path.read_bytes()
+    out = encode_picture(read_picture(path), path, keep_metadata=True)
+    pieces = [planted[at : at + 4] for at in range(0, len(planted), 4)]
+    start = out.index(b"Exif")
+    exif_part = out[start : start + 2000]
+    found = [piece for piece in pieces if piece in exif_part or piece[::-1] in exif_part]
+    assert found == []

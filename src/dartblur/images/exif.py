@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 
 from PIL import ExifTags
@@ -35,6 +36,9 @@ ORIENTATION = ExifTags.Base.Orientation.value
 _EXIF, _GPS = ExifTags.IFD.Exif.value, ExifTags.IFD.GPSInfo.value
 _SUBJECT_AREA = 0x9214  # which Pillow does not name
 _CHARSETS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"JIS\0\0\0\0\0": "iso2022_jp"}
+_UNKNOWN = 2**32 - 1
+_UNDEFINED = (-1, 0, 1, _UNKNOWN)
+_FINEST, _GREATEST = 10_000, 10_000_000  # the smaller and the larger number of a fraction
 _BYTE_ORDERS = ("utf-16-le", "utf-16-be")
 
 
@@ -144,10 +148,35 @@ def _ratio(count: int = 1) -> Rule:
 
     def rule(value: Value) -> Value:
         numbers = value if isinstance(value, tuple) else (value,)
-        right = len(numbers) == count and all(isinstance(n, IFDRational) for n in numbers)
-        return value if right else None
+        if len(numbers) != count or not all(isinstance(n, IFDRational) for n in numbers):
+            return None
+        plain = tuple(_plain(n) for n in numbers)
+        if None in plain:
+            return None
+        return plain if isinstance(value, tuple) else plain[0]
 
     return rule
+
+
+def _plain(number: IFDRational) -> IFDRational | None:
+    """As it is stored where a camera may count so; else the nearest of such; None if none is near.
+
+    Two numbers of 32 bits hold any eight bytes, and a directory has forty of them.
+    """
+    over, under = int(number.numerator), int(number.denominator)
+    if under == 0 or abs(over) == _UNKNOWN:
+        return number if over in _UNDEFINED and under in (0, 1, _UNKNOWN) else None
+    value = abs(Fraction(over, under))
+    if min(abs(over), abs(under)) > _FINEST or max(abs(over), abs(under)) > _GREATEST:
+        # Of a small one, such as an exposure, the other way up.
+        near = value.limit_denominator(_FINEST)
+        if value < 1:
+            near = 1 / (1 / value).limit_denominator(_FINEST) if value else Fraction(0)
+        if max(near.numerator, near.denominator) > _GREATEST:
+            return None
+        negative = (over < 0) != (under < 0)
+        return IFDRational(-near.numerator if negative else near.numerator, near.denominator)
+    return number
 
 
 def _bytes(count: int) -> Rule:

@@ -234,7 +234,8 @@ def _encoding(image: Pillow.Image, data: bytes, *, turned: bool) -> Encoding:
         # -1: grey, CMYK or an unusual scheme.
         sampling = 0 if sampling < 0 or (sampling == 1 and turned) else sampling
         options: dict[str, object] = {
-            "qtables": dict(image.quantization),
+            # Of four that a file may bring; a table that no channel names is no table.
+            "qtables": [image.quantization[n] for n in sorted(_tables_named(image))],
             "subsampling": sampling,
             "progressive": bool(image.info.get("progressive")),
         }
@@ -248,6 +249,11 @@ def _encoding(image: Pillow.Image, data: bytes, *, turned: bool) -> Encoding:
         kept = compression if compression in _SAME_TIFF_COMPRESSIONS else "tiff_adobe_deflate"
         return Encoding(kind, True, {"compression": None if kept == "raw" else kept})
     return Encoding("BMP" if kind == "DIB" else kind, kind not in ("AVIF", "HEIF"))
+
+
+def _tables_named(image: JpegImagePlugin.JpegImageFile) -> set[int]:
+    """Numbers of the quantisation tables that its channels name."""
+    return {table for _, _, _, table in image.layer} & image.quantization.keys()
 
 
 def _has_chunk(data: bytes, name: bytes) -> bool:

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
 from dartblur.errors import PictureError
-from dartblur.images.picture import Metadata, Picture
+from dartblur.images.picture import Image, Metadata, Picture, Samples
 from dartblur.images.png import chunk
 
 # What a lossy source does not tell of its own quality is written at about what cameras use.
@@ -46,10 +46,19 @@ def _encode(picture: Picture, *, keep_metadata: bool) -> bytes:
     if picture.mode == "CMYK":
         image = Pillow.frombytes("CMYK", image.size, picture.samples.tobytes())
     if picture.palette is not None:
-        image.putpalette(picture.palette.tobytes())
+        image.putpalette(_used_colours(picture.samples, picture.palette).tobytes())
     buffer = io.BytesIO()
     image.save(buffer, picture.encoding.format, **_arguments(picture, keep_metadata=keep_metadata))
     return buffer.getvalue()
+
+
+def _used_colours(indices: Samples, palette: Image) -> Image:
+    """The palette, in which entries that no pixel has repeat one that some pixel has.
+
+    Any bytes fit into the others: a thumbnail, or the colours of what is hidden now.
+    """
+    used = np.isin(np.arange(len(palette)), indices)
+    return np.where(used[:, None], palette, palette[used][0])
 
 
 def _arguments(picture: Picture, *, keep_metadata: bool) -> dict[str, Any]:
