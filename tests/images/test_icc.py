@@ -234,3 +234,28 @@ def test_in_a_file(tmp_path: Path, kind: str, suffix: str) -> None:
     assert traces(plain) == []
     with Pillow.open(io.BytesIO(out)) as image:
         np.testing.assert_array_equal(shown(image.info["icc_profile"]), shown(loaded))
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [("mft1", "nodes"), ("mft1", "curves"), ("mft2", "nodes"), ("mAB", "nodes")],
+)
+def test_a_table_takes_no_bytes_along_that_mean_no_colours(kind: str, where: str) -> None:
+    """A JPEG without its start, in the nodes of the grid or in the curves before it."""
+    picture = (jpeg_bytes() * 40)[20:]
+    made = {"mft1": table_8, "mft2": table_16, "mAB": staged}[kind]()
+    size = {"mft1": 48 + 256 * 4, "mft2": 52 + 2 * 2 * 4, "mAB": len(made) - 2 * 3 * 5**4}[kind]
+    assert rebuilt(inks(made)) is not None
+    if where == "curves":
+        size = 48
+    forged = made[:size] + picture[: 5**4 * 3 if where == "nodes" else 256]
+    forged += made[len(forged) :]
+    assert rebuilt(inks(forged)) is None
+
+
+def jpeg_bytes() -> bytes:
+    """The pixels of a noisy little photo, as a JPEG."""
+    file = io.BytesIO()
+    noise = np.random.default_rng(5).integers(0, 256, (48, 48, 3), np.uint8)
+    Pillow.fromarray(noise).save(file, "JPEG", quality=90)
+    return file.getvalue()[700:]
