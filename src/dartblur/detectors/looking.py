@@ -24,9 +24,9 @@ SUPPORT = 0.14
 PLAIN_HEIGHT = 48
 # The smallest boxes lose as much as one this many doublings below.
 LEAST_DOUBLINGS = -2
-# Height in pixels of a view over which a box is asked for more: a network sees a part of such a
-# face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
-LARGE_HEIGHT = 256
+# Heights in pixels of a view between which a network finds nearly every face that any look finds;
+# under them it misses some, over them it sees a part of a face at a time.
+SEEN_WELL = (20, 256)
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,6 @@ class Look:
     zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `views.scale_for`.
     own_size: pictures of up to this many pixels are looked at in no less than their own size.
     mirrored: the network is shown the picture's mirror image.
-    large_loss: what a score's logit loses for each doubling of a box's height in the view beyond
-        `LARGE_HEIGHT`.
     """
 
     network: Network
@@ -63,12 +61,11 @@ class Look:
     own_size: int = ZOOM_1_AREA
     mirrored: bool = False
     scale: Scale = Scale()
-    large_loss: float = 0.0
 
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
         """Boxes (N, 4) in pixels of the picture and common scores (N,).
 
-        floor: candidates whose common score, before a large one's loss, is less are left out.
+        floor: candidates whose common score is less are left out.
         """
         height, width = image.shape[:2]
         view = scaled(image, self.factor(height, width))
@@ -76,10 +73,7 @@ class Look:
         boxes, scores = self._in_view(pixels, floor)
         if self.mirrored:
             boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
-        common = self.scale(scores)
-        if self.large_loss:
-            common = _less_if_large(common, boxes[:, 3] - boxes[:, 1], self.large_loss)
-        return box.scale(boxes, 1 / view.x, 1 / view.y), common
+        return box.scale(boxes, 1 / view.x, 1 / view.y), self.scale(scores)
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
@@ -101,17 +95,20 @@ class Look:
 
 @dataclass(frozen=True)
 class Looking:
-    """The faces that any of several looks finds.
+    """The faces that several looks find.
 
     threshold: faces that score less are left out.
     size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
         loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
+    vote: what a score's logit gains for each further look that found the face too, and loses for
+        each that did not, of those that see a face of its size well (`SEEN_WELL`).
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
     looks: tuple[Look, ...]
     threshold: float
     size_gain: float = 0.0
+    vote: float = 0.0
     overlap: float = 0.4
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
@@ -129,18 +126,37 @@ class Looking:
             self.overlap,
         )
         height, width = image.shape[:2]
+        zooms = np.array([look.factor(height, width) for look in self.looks])
+        heights = (boxes[:, 3] - boxes[:, 1])[:, None] * zooms
+        if self.vote:
+            each = votes(boxes, heights, [look for look, _ in found], self.overlap)
+            scores = _sigmoid(_logit(scores) + self.vote * each)
         if self.size_gain:
-            zoom = max(look.factor(height, width) for look in self.looks)
-            scores = _by_size(scores, (boxes[:, 3] - boxes[:, 1]) * zoom, self.size_gain)
+            scores = _by_size(scores, heights.max(axis=1), self.size_gain)
         inside = box.clip(boxes, height, width)
         order = np.argsort(-scores, kind="stable")
         sure = order[((scores >= self.threshold) & (box.area(inside) > 0))[order]]
         return Faces(inside[sure], np.clip(scores[sure], 0, 1))
 
 
-def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], loss: float) -> Scores:
-    doublings = np.log2(np.maximum(heights, LARGE_HEIGHT) / LARGE_HEIGHT)
-    return _sigmoid(_logit(scores) - loss * doublings)
+def votes(
+    boxes: FloatArray,
+    heights: npt.NDArray[np.floating],
+    found: Sequence[FloatArray],
+    overlap: float,
+) -> npt.NDArray[np.int64]:
+    """Per box, how many looks found it too, less those that did not; the finder itself is left out.
+
+    Only looks that see faces of that size well have a vote.
+    heights: of each box in each look's view, (N, looks). found: each look's boxes.
+    overlap: intersection over union above which a look's box is of that face.
+    """
+    low, high = SEEN_WELL
+    able = (heights >= low) & (heights <= high)
+    finds = np.stack([box.iou(boxes, look).max(axis=1, initial=0) > overlap for look in found], 1)
+    further = np.maximum((able & finds).sum(axis=1) - 1, 0)
+    count: npt.NDArray[np.int64] = further - (able & ~finds).sum(axis=1)
+    return count
 
 
 def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:
