@@ -105,6 +105,19 @@ def test_the_largest_view_tells_what_is_small() -> None:
     assert faces.scores[0] == pytest.approx(0.5, abs=0.03)
 
 
+def test_a_large_box_needs_a_better_score_and_a_smaller_zoom_helps() -> None:
+    image = picture(640, 640, (20, 20, 532, 532))
+    loss = float(np.log(3))
+    close, far = (
+        Look(Bright("stub"), decode, zoom, own_size=1, large_loss=loss) for zoom in (1, 0.5)
+    )
+    # Odds 1 : 1, a third of that for the doubling from 256 to 512 pixels.
+    assert close(image, 0.1)[1][0] == pytest.approx(0.25, abs=0.01)
+    assert far(image, 0.1)[1][0] == pytest.approx(0.5, abs=0.01)
+    found = [Looking(looks, 0.4)([image])[0] for looks in ((close,), (close, far))]
+    assert [len(faces) for faces in found] == [0, 1]
+
+
 def nothing(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
     return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 

@@ -25,21 +25,23 @@ Maker = Callable[[float | None, int, str], Detector]
 
 # On one scale: at equal common scores, boxes of either network lie on faces equally often.
 CENTERFACE_SCALE = Scale(1.3, 1.04)
+# Compared on train and val; see docs/detectors.md.
+LARGE_LOSS = 1.0
 # Large photos are looked at in their own size up to here: the time that one photo may take.
 THOROUGH_SIZE, FAST_SIZE = 16_000_000, 4_000_000
 
 
 def _thorough(threshold: float | None, threads: int, device: str) -> Looking:
     center, retina = shipped("centerface", threads, device), shipped("retinaface", threads, device)
-    common = CENTERFACE_SCALE
+    common, large = CENTERFACE_SCALE, LARGE_LOSS
     looks = (
-        Look(center, centerface.decode, 1, scale=common),
-        Look(center, centerface.decode, 1, scale=common, mirrored=True),
-        Look(center, centerface.decode, 3, scale=common, own_size=THOROUGH_SIZE),
-        Look(retina, retinaface.decode, 1),
-        Look(retina, retinaface.decode, 2),
+        Look(center, centerface.decode, 1, scale=common, large_loss=large),
+        Look(center, centerface.decode, 1, scale=common, large_loss=large, mirrored=True),
+        Look(center, centerface.decode, 3, scale=common, large_loss=large, own_size=THOROUGH_SIZE),
+        Look(retina, retinaface.decode, 1, large_loss=large),
+        Look(retina, retinaface.decode, 2, large_loss=large),
     )
-    # The gains are chosen on train, the threshold on val; see docs/detectors.md.
+    # Size gain and vote are chosen on train, the threshold on val; see docs/detectors.md.
     return Looking(looks, 0.19 if threshold is None else threshold, size_gain=0.45, vote=0.6)
 
 

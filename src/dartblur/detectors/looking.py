@@ -24,9 +24,12 @@ SUPPORT = 0.14
 PLAIN_HEIGHT = 48
 # The smallest boxes lose as much as one this many doublings below.
 LEAST_DOUBLINGS = -2
+# Height in pixels of a view over which a box is asked for more: a network sees a part of such a
+# face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
+LARGE_HEIGHT = 256
 # Heights in pixels of a view between which a network finds nearly every face that any look finds;
-# under them it misses some, over them it sees a part of a face at a time.
-SEEN_WELL = (20, 256)
+# other sizes have no vote.
+SEEN_WELL = (20, LARGE_HEIGHT)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Look:
     zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `views.scale_for`.
     own_size: pictures of up to this many pixels are looked at in no less than their own size.
     mirrored: the network is shown the picture's mirror image.
+    large_loss: what a score's logit loses for each doubling of a box's height in the view beyond
+        `LARGE_HEIGHT`.
     """
 
     network: Network
@@ -61,11 +66,12 @@ class Look:
     own_size: int = ZOOM_1_AREA
     mirrored: bool = False
     scale: Scale = Scale()
+    large_loss: float = 0.0
 
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
         """Boxes (N, 4) in pixels of the picture and common scores (N,).
 
-        floor: candidates whose common score is less are left out.
+        floor: candidates whose common score, before a large one's loss, is less are left out.
         """
         height, width = image.shape[:2]
         view = scaled(image, self.factor(height, width))
@@ -73,7 +79,10 @@ class Look:
         boxes, scores = self._in_view(pixels, floor)
         if self.mirrored:
             boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
-        return box.scale(boxes, 1 / view.x, 1 / view.y), self.scale(scores)
+        common = self.scale(scores)
+        if self.large_loss:
+            common = _less_if_large(common, boxes[:, 3] - boxes[:, 1], self.large_loss)
+        return box.scale(boxes, 1 / view.x, 1 / view.y), common
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
@@ -157,6 +166,11 @@ def votes(
     further = np.maximum((able & finds).sum(axis=1) - 1, 0)
     count: npt.NDArray[np.int64] = further - (able & ~finds).sum(axis=1)
     return count
+
+
+def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], loss: float) -> Scores:
+    doublings = np.log2(np.maximum(heights, LARGE_HEIGHT) / LARGE_HEIGHT)
+    return _sigmoid(_logit(scores) - loss * doublings)
 
 
 def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:
