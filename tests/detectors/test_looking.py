@@ -116,3 +116,40 @@ def test_a_large_box_needs_a_better_score_and_a_smaller_zoom_helps() -> None:
     assert far(image, 0.1)[1][0] == pytest.approx(0.5, abs=0.01)
     found = [Looking(looks, 0.4)([image])[0] for looks in ((close,), (close, far))]
     assert [len(faces) for faces in found] == [0, 1]
+
+
+def nothing(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+    return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+
+
+def test_a_box_of_one_look_needs_more_and_a_box_of_all_less() -> None:
+    image = picture(320, 320, (100, 60, 164, 124))
+    finder, silent = Look(Bright(STUB), decode, 1), Look(Bright(STUB), nothing, 1)
+    vote = float(np.log(3))
+    for looks, score in (
+        ((finder,), 0.5),
+        ((finder, finder), 0.75),
+        ((finder, silent), 0.25),
+        ((finder, silent, finder), 0.5),
+        ((finder, silent, silent), 0.1),
+    ):
+        [faces] = Looking(looks, 0.05, vote=vote)([image])
+        assert faces.scores[0] == pytest.approx(score)
+    assert not len(Looking((finder, silent), 0.4, vote=vote)([image])[0])
+
+
+@pytest.mark.parametrize(
+    ("box", "finder", "other"),
+    # Of 12 pixels, which only the larger zoom sees as more than 20, and of 300, which only the
+    # smaller sees as less than 256.
+    [((100, 60, 112, 72), 3, 1), ((100, 100, 400, 400), 0.5, 1)],
+)
+def test_looks_that_do_not_see_such_a_size_have_no_vote(
+    box: tuple[int, int, int, int], finder: float, other: float
+) -> None:
+    looks = (
+        Look(Bright(STUB), decode, finder, own_size=1),
+        Look(Bright(STUB), nothing, other, own_size=1),
+    )
+    [faces] = Looking(looks, 0.05, vote=2.0)([picture(512, 512, box)])
+    assert faces.scores.max() == pytest.approx(0.5)

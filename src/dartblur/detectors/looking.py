@@ -27,6 +27,9 @@ LEAST_DOUBLINGS = -2
 # Height in pixels of a view over which a box is asked for more: a network sees a part of such a
 # face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
 LARGE_HEIGHT = 256
+# Heights in pixels of a view between which a network finds nearly every face that any look finds;
+# other sizes have no vote.
+SEEN_WELL = (20, LARGE_HEIGHT)
 
 
 @dataclass(frozen=True)
@@ -101,17 +104,20 @@ class Look:
 
 @dataclass(frozen=True)
 class Looking:
-    """The faces that any of several looks finds.
+    """The faces that several looks find.
 
     threshold: faces that score less are left out.
     size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
         loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
+    vote: what a score's logit gains for each further look that found the face too, and loses for
+        each that did not, of those that see a face of its size well (`SEEN_WELL`).
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
     looks: tuple[Look, ...]
     threshold: float
     size_gain: float = 0.0
+    vote: float = 0.0
     overlap: float = 0.4
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
@@ -129,13 +135,37 @@ class Looking:
             self.overlap,
         )
         height, width = image.shape[:2]
+        zooms = np.array([look.factor(height, width) for look in self.looks])
+        heights = (boxes[:, 3] - boxes[:, 1])[:, None] * zooms
+        if self.vote:
+            each = votes(boxes, heights, [look for look, _ in found], self.overlap)
+            scores = _sigmoid(_logit(scores) + self.vote * each)
         if self.size_gain:
-            zoom = max(look.factor(height, width) for look in self.looks)
-            scores = _by_size(scores, (boxes[:, 3] - boxes[:, 1]) * zoom, self.size_gain)
+            scores = _by_size(scores, heights.max(axis=1), self.size_gain)
         inside = box.clip(boxes, height, width)
         order = np.argsort(-scores, kind="stable")
         sure = order[((scores >= self.threshold) & (box.area(inside) > 0))[order]]
         return Faces(inside[sure], np.clip(scores[sure], 0, 1))
+
+
+def votes(
+    boxes: FloatArray,
+    heights: npt.NDArray[np.floating],
+    found: Sequence[FloatArray],
+    overlap: float,
+) -> npt.NDArray[np.int64]:
+    """Per box, how many looks found it too, less those that did not; the finder itself is left out.
+
+    Only looks that see faces of that size well have a vote.
+    heights: of each box in each look's view, (N, looks). found: each look's boxes.
+    overlap: intersection over union above which a look's box is of that face.
+    """
+    low, high = SEEN_WELL
+    able = (heights >= low) & (heights <= high)
+    finds = np.stack([box.iou(boxes, look).max(axis=1, initial=0) > overlap for look in found], 1)
+    further = np.maximum((able & finds).sum(axis=1) - 1, 0)
+    count: npt.NDArray[np.int64] = further - (able & ~finds).sum(axis=1)
+    return count
 
 
 def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], loss: float) -> Scores:
