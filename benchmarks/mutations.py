@@ -540,7 +540,7 @@ class Run:
                 told[name] = line if record.get("status") != "done" else ""
         expected = {case.name for case in cases}
         for path in folder.rglob("*"):
-            state = ".dartblur" in path.parts or path.name.startswith("dartblur-")
+            state = "out.dartblur" in path.parts or path.name.startswith("dartblur-")
             mine = path.parent in (folder, folder / "in")
             odd = path.name not in expected and not state and not mine
             if path.is_file() and (path.suffix == ".part" or odd):
