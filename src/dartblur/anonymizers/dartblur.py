@@ -15,7 +15,7 @@ from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import Image
 from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.windows import Windows, extract
+from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray
@@ -85,36 +85,12 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
         spread = np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
         here = spread[top : top + y2 - y1, left : left + x2 - x1]
         painted = np.clip(blurred[y1:y2, x1:x2] + here, 0, 255)
-        share = _share(box, windows.boxes[:i])
+        share = share_of(box, windows.boxes[:i])
         if share is not None:
             before = out[y1:y2, x1:x2]
             painted = before + share[..., None] * (painted - before)
         out[y1:y2, x1:x2] = np.rint(painted).astype(np.uint8)
     return out
-
-
-def _share(box: IntArray, earlier: IntArray) -> FloatArray | None:
-    """What a box's own paint weighs among that of all so far, (h, w) in (0, 1]; None: it is alone.
-
-    Every box weighs as the squared distance from its border.
-    """
-    low, high = np.maximum(earlier[:, :2], box[:2]), np.minimum(earlier[:, 2:], box[2:])
-    met = (low < high).all(axis=1)
-    if not met.any():
-        return None
-    own = _weight(box)
-    total = own.copy()
-    for other, (x1, y1), (x2, y2) in zip(earlier[met], low[met], high[met], strict=True):
-        weight = _weight(other)[y1 - other[1] : y2 - other[1], x1 - other[0] : x2 - other[0]]
-        total[y1 - box[1] : y2 - box[1], x1 - box[0] : x2 - box[0]] += weight
-    return np.asarray(own / total, np.float32)
-
-
-def _weight(box: IntArray) -> FloatArray:
-    width, height = box[2:] - box[:2]
-    x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in (width, height))
-    nearest = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)[:, None])
-    return np.asarray(nearest**2, np.float32)
 
 
 def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:

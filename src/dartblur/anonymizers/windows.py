@@ -63,6 +63,30 @@ def log_size(boxes: IntArray) -> FloatArray:
     return sizes
 
 
+def share_of(box: IntArray, others: IntArray) -> FloatArray | None:
+    """What a box's own paint weighs among that of others, (h, w) in (0, 1]; None: it meets none.
+
+    Every box weighs as the squared distance from its border.
+    """
+    low, high = np.maximum(others[:, :2], box[:2]), np.minimum(others[:, 2:], box[2:])
+    met = (low < high).all(axis=1)
+    if not met.any():
+        return None
+    own = _weight(box)
+    total = own.copy()
+    for each, (x1, y1), (x2, y2) in zip(others[met], low[met], high[met], strict=True):
+        weight = _weight(each)[y1 - each[1] : y2 - each[1], x1 - each[0] : x2 - each[0]]
+        total[y1 - box[1] : y2 - box[1], x1 - box[0] : x2 - box[0]] += weight
+    return np.asarray(own / total, np.float32)
+
+
+def _weight(box: IntArray) -> FloatArray:
+    width, height = box[2:] - box[:2]
+    x, y = (np.arange(side, dtype=np.float32) + 0.5 for side in (width, height))
+    nearest = np.minimum(np.minimum(x, width - x), np.minimum(y, height - y)[:, None])
+    return np.asarray(nearest**2, np.float32)
+
+
 def _cut(blurred: Image, frame: IntArray, size: int) -> Image:
     height, width = blurred.shape[:2]
     x1, y1, x2, y2 = (int(v) for v in frame)

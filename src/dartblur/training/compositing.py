@@ -11,18 +11,28 @@ from dartblur.losses.multibox import Targets
 
 
 class Batch(NamedTuple):
-    """B crops with N face windows; P pixels lie in a face."""
+    """B crops with N face windows; P pixels lie in a face.
+
+    A window paints a pixel in a stroke; S strokes, more than P where boxes overlap.
+    """
 
     clear: Tensor  # (B, 3, H, W) float, 0 to 255
     blurred: Tensor  # (B, 3, H, W) float, 0 to 255
     windows: Tensor  # (N, 3, S, S) float, 0 to 255
     log_size: Tensor  # (N,) float
     pixel: Tensor  # (P,) int64: index of a face pixel among B · H · W
-    owner: Tensor  # (P,) int64: the window that covers it
-    place: Tensor  # (P, 2) float: x, y in that window, in cells
+    stroke: Tensor  # (S,) int64: which of the P pixels it paints, rising
+    owner: Tensor  # (S,) int64: the window that paints it
+    place: Tensor  # (S, 2) float: x, y in that window, in cells
+    share: Tensor  # (S,) float: of the window in the pixel; a pixel's add up to 1
     labels: Targets
     found: Targets
     names: tuple[str, ...]
+
+    def mixed(self, strokes: Tensor) -> Tensor:
+        """What the face pixels get of all their strokes, (S, C), by their shares: (P, C)."""
+        pixels = strokes.new_zeros(len(self.pixel), strokes.shape[1])
+        return pixels.index_add(0, self.stroke, self.share[:, None] * strokes)
 
 
 class Composite(NamedTuple):
@@ -43,7 +53,10 @@ def composite_windows(generator: nn.Module, batch: Batch) -> Composite:
     changes = generator(batch.windows, batch.log_size)
     scale = changes.shape[-1] / batch.windows.shape[-1]
     place = (batch.place + 0.5) * scale - 0.5
-    return compose(batch, sample(changes, batch.owner, place))
+    change = sample(changes, batch.owner, place)
+    # Kept within the range before they are mixed, as at runtime.
+    values = (_under(batch)[batch.stroke] + change).clamp(0, 255)
+    return _composed(batch, batch.mixed(values), batch.mixed(change))
 
 
 def mask_of(batch: Batch) -> Tensor:
@@ -56,15 +69,20 @@ def composite_frame(generator: nn.Module, batch: Batch) -> Composite:
     """g(x, b) = x ⊙ (1 − b) + g~(h(x, b), b) ⊙ b with a full-frame generator."""
     whole = generator(batch.blurred, mask_of(batch), only_inside=True)  # (B, 3, H, W), 0 to 255
     values = whole.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
-    blurred = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
-    return compose(batch, values - blurred)
+    under = _under(batch)
+    change = values - under
+    return _composed(batch, (under + change).clamp(0, 255), change)
 
 
-def compose(batch: Batch, change: Tensor) -> Composite:
-    """Adds a change, (P, 1 or 3), to the face pixels and keeps them within 0 to 255."""
+def _under(batch: Batch) -> Tensor:
+    """h(x, b) in the face pixels, (P, 3)."""
+    return batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)[batch.pixel]
+
+
+def _composed(batch: Batch, values: Tensor, change: Tensor) -> Composite:
+    """The blurred pictures with these values, (P, 3), in the face pixels."""
     b, _, h, w = batch.blurred.shape
     flat = batch.blurred.permute(0, 2, 3, 1).reshape(-1, 3)
-    values = (flat[batch.pixel] + change).clamp(0, 255)
     image = flat.index_copy(0, batch.pixel, values)
     return Composite(image.view(b, h, w, 3).permute(0, 3, 1, 2), change.expand(-1, 3))
 

@@ -13,7 +13,7 @@ import torch
 from dartblur import boxes as boxlib
 from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
-from dartblur.anonymizers.windows import Windows, extract
+from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.datasets.crops import (
     Image,
     Picture,
@@ -31,6 +31,19 @@ from dartblur.training.compositing import Batch
 from dartblur.training.config import Data
 
 
+class Strokes(NamedTuple):
+    """Which window paints what of a crop: once per pixel and box that covers it, S in all.
+
+    of: (S,), which of the crop's face pixels. owner: (S,), the window. place: (S, 2), x and y in
+    that window, in cells. share: (S,), of the window in the pixel; 1 where it is alone.
+    """
+
+    of: npt.NDArray[np.int64]
+    owner: npt.NDArray[np.int64]
+    place: npt.NDArray[np.float32]
+    share: npt.NDArray[np.float32]
+
+
 class Crop(NamedTuple):
     """One example: a crop of a picture, clear and blurred, with the windows of its faces."""
 
@@ -39,8 +52,7 @@ class Crop(NamedTuple):
     blurred: Image
     windows: Windows
     pixel: npt.NDArray[np.int64]
-    owner: npt.NDArray[np.int64]
-    place: npt.NDArray[np.float32]
+    strokes: Strokes
     labels: Faces
     found: Faces
 
@@ -100,49 +112,61 @@ def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator)
     if data.seamless:
         blend_borders(blurred, boxes)
     windows = extract(blurred, _touching(boxes, place), size)
-    pixel, owner, at = pixel_map(windows, place, size)
+    pixel, strokes = pixel_map(windows, place, size)
     return Crop(
         picture.name,
         cut(picture.image, place),
         cut(blurred, place),
         windows,
         pixel,
-        owner,
-        at,
+        strokes,
         cut_faces(picture.faces, place),
         cut_faces(picture.found, place),
     )
 
 
-def pixel_map(
-    windows: Windows, place: Place, size: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Which pixel of a crop (P,), which window paints it (P,), and where in the window (P, 2)."""
-    owner = np.full((place.side, place.side), -1, np.int64)
+def pixel_map(windows: Windows, place: Place, size: int) -> tuple[npt.NDArray[np.int64], Strokes]:
+    """Which pixels of a crop lie in a face, (P,), and how the windows paint them.
+
+    Shares are the runtime's: where boxes overlap, their changes pass into each other.
+    """
     corner = np.array([place.left, place.top] * 2)
-    for i, box in enumerate(windows.boxes - corner):
-        x1, y1, x2, y2 = np.clip(box, 0, place.side)
-        owner[y1:y2, x1:x2] = i
-    y, x = np.nonzero(owner >= 0)
-    who = owner[y, x]
-    frames = (windows.frames - corner)[who].reshape(-1, 4).astype(np.float32)
+    parts = [np.zeros((0, 4))]
+    for i, box in enumerate(windows.boxes):
+        share = share_of(box, np.delete(windows.boxes, i, axis=0))
+        x1, y1, x2, y2 = box - corner
+        left, top, right, bottom = np.clip((x1, y1, x2, y2), 0, place.side)
+        y, x = (v.ravel() for v in np.mgrid[top:bottom, left:right])
+        shares = np.ones(len(x)) if share is None else share[y - y1, x - x1]
+        parts.append(np.stack([y, x, np.full(len(x), i), shares], axis=1))
+    rows = np.concatenate(parts)
+    y, x, owner = rows[:, :3].astype(np.int64).T
+    # In the order of the pixels.
+    order = np.lexsort((owner, x, y))
+    y, x, owner, share = y[order], x[order], owner[order], rows[order, 3]
+    pixel, of = np.unique(y * place.side + x, return_inverse=True)
+    frames = (windows.frames - corner)[owner].reshape(-1, 4).astype(np.float32)
     cells = size / (frames[:, 2:] - frames[:, :2])
     at = (np.stack([x, y], 1) + 0.5 - frames[:, :2]) * cells - 0.5
-    return y * place.side + x, who, at.astype(np.float32)
+    return pixel, Strokes(of, owner, at.astype(np.float32), share.astype(np.float32))
 
 
 def collate(crops: Sequence[Crop]) -> Batch:
     """One batch of crops of one size."""
-    pixels = crops[0].clear.shape[0] * crops[0].clear.shape[1]
+    side = crops[0].clear.shape[0] * crops[0].clear.shape[1]
     windows = np.cumsum([0] + [len(c.windows.boxes) for c in crops])
+    pixels = np.cumsum([0] + [len(c.pixel) for c in crops])
+    strokes = [c.strokes for c in crops]
     return Batch(
         to_tensor([c.clear for c in crops]),
         to_tensor([c.blurred for c in crops]),
         torch.from_numpy(np.concatenate([c.windows.pixels for c in crops])).float(),
         torch.from_numpy(np.concatenate([c.windows.log_size for c in crops])),
-        torch.from_numpy(np.concatenate([c.pixel + i * pixels for i, c in enumerate(crops)])),
-        torch.from_numpy(np.concatenate([c.owner + windows[i] for i, c in enumerate(crops)])),
-        torch.from_numpy(np.concatenate([c.place for c in crops])),
+        torch.from_numpy(np.concatenate([c.pixel + i * side for i, c in enumerate(crops)])),
+        torch.from_numpy(np.concatenate([s.of + pixels[i] for i, s in enumerate(strokes)])),
+        torch.from_numpy(np.concatenate([s.owner + windows[i] for i, s in enumerate(strokes)])),
+        torch.from_numpy(np.concatenate([s.place for s in strokes])),
+        torch.from_numpy(np.concatenate([s.share for s in strokes])),
         pad([c.labels for c in crops]),
         pad([c.found for c in crops]),
         tuple(c.name for c in crops),

@@ -73,7 +73,7 @@ def balanced_gradient(seen: Composite, batch: Batch, weights: Objectives, losses
         if name == "review":
             strength = float(loss.detach().clamp(max=1))
         else:
-            faces = _normalized(faces, batch.owner, len(batch.windows))
+            faces = _normalized(faces, batch)
         wanted += getattr(weights, name) * strength * faces / faces.norm().clamp(min=1e-12)
     b, _, h, w = batch.blurred.shape
     whole = wanted.new_zeros(b * h * w, 3).index_copy(0, batch.pixel, wanted)
@@ -125,13 +125,15 @@ def finite(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> dict[str,
     return values
 
 
-def _normalized(gradient: Tensor, owner: Tensor, windows: int) -> Tensor:
-    """Tames the faces whose gradient is far above the mean of all."""
-    square = torch.zeros(windows, device=gradient.device)
-    square = square.index_add(0, owner, gradient.square().sum(1))
+def _normalized(gradient: Tensor, batch: Batch) -> Tensor:
+    """Tames the faces whose gradient, (P, 3), is far above the mean of all."""
+    strokes = gradient[batch.stroke]
+    square = torch.zeros(len(batch.windows), device=gradient.device)
+    parts = (batch.share[:, None] * strokes).square().sum(1)
+    square = square.index_add(0, batch.owner, parts)
     norm = square.sqrt()
     typical = norm.sum() / (norm > 0).sum().clamp(min=1)
-    return gradient / (norm + typical).clamp(min=1e-12)[owner][:, None]
+    return batch.mixed(strokes / (norm + typical).clamp(min=1e-12)[batch.owner][:, None])
 
 
 def _descend(
