@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -43,7 +43,8 @@ class Record:
 
     def to_json(self) -> str:
         """One line of JSON; unusual names are escaped, so that any reader takes it."""
-        return json.dumps(asdict(self))
+        # Not `asdict`, which copies every number of every box.
+        return json.dumps({each.name: getattr(self, each.name) for each in fields(self)})
 
     def published(self, out: Path) -> Record:
         """The record without any place of this machine: paths are those below the inputs.

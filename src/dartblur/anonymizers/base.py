@@ -45,6 +45,9 @@ def paint(image: Image, boxes: Boxes, cover: Callable[[Image, Box], Image]) -> I
         (h, w, 3) pixels to put there.
     """
     pixels = boxlib.to_pixels(boxes, *image.shape[:2])
+    # Of boxes that are the same in pixels the last one's paint is what stays.
+    _, last = np.unique(pixels[::-1], axis=0, return_index=True)
+    pixels = pixels[np.sort(len(pixels) - 1 - last)]
     out = image.copy()
     for i in paint_order(pixels):
         x1, y1, x2, y2 = (int(v) for v in pixels[i])
