@@ -1,15 +1,19 @@
 """Which generators DartBlur takes, and what it says of files that are none."""
 
+import hashlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import anonymizers
 from dartblur.anonymizers import Dartblur, Gaussian, MethodSettings, make_anonymizer
-from dartblur.anonymizers.dartblur import add_changes
+from dartblur.anonymizers.blending import blend_borders
+from dartblur.anonymizers.dartblur import WEIGHTS, add_changes
 from dartblur.anonymizers.windows import Windows
+from dartblur.boxes import to_pixels
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces
 
@@ -19,6 +23,23 @@ DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.o
 def test_weights_of_one_s_own() -> None:
     made = make_anonymizer("dartblur", MethodSettings(strength=2.0, weights=FRAME_WEIGHTS))
     assert made == Dartblur(FRAME_WEIGHTS, blur=Gaussian(2.0))
+
+
+def test_the_shipped_generator_is_the_one_that_its_sum_and_card_name() -> None:
+    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    assert (WEIGHTS.parent / "SHA256SUMS").read_text() == f"{digest}  {WEIGHTS.name}\n"
+    assert f"`{digest}`" in WEIGHTS.with_suffix(".md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_the_shipped_generator_paints(side: int) -> None:
+    """A generator of zeros would leave the blur; it changes faces of every size."""
+    image = cv2.resize(textured(20, 20), (200, 200), interpolation=cv2.INTER_CUBIC)
+    face = Faces(np.array([[30, 30, 30 + side, 30 + side]], np.float32))
+    blurred = Gaussian()(image, face)
+    blend_borders(blurred, to_pixels(face.boxes, 200, 200))
+    change = Dartblur()(image, face).astype(float) - blurred
+    assert np.abs(change[30 : 30 + side, 30 : 30 + side]).mean() > 2
 
 
 def test_black_and_white_pictures_stay_so() -> None:
