@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dartblur.anonymizers import Block, Gaussian
+from dartblur.anonymizers.blending import Ellipses
 from dartblur.faces import Faces
 from dartblur.video.planes import (
     Turn,
@@ -62,6 +63,19 @@ def test_what_is_painted_lies_where_people_see_the_face(turn: Turn) -> None:
     red = (picture[..., 0] > 230) & (picture[..., 1] < 25) & (picture[..., 2] < 25)
     assert red[5:13, 11:29].all()
     assert red.sum() < 20 * 10 * 1.3
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_of_an_ellipse_the_middle_is_hidden_and_the_corners_stay(turn: Turn) -> None:
+    frame = random_frame("yuv444p", 96, 64)
+    before = upright_picture(frame, turn).astype(int)
+    hide(frame, Faces(np.array([[8, 6, 48, 46]], np.float32)), turn, Ellipses(Block((250, 0, 0))))
+    after = upright_picture(frame, turn).astype(int)
+    red = (after[..., 0] > 200) & (after[..., 1] < 50) & (after[..., 2] < 50)
+    assert red[20:32, 22:34].all()
+    # Near enough: the box went to RGB and back, where the noise leaves its range.
+    for corner in (np.s_[6:10, 8:12], np.s_[42:46, 44:48]):
+        assert np.abs(after[corner] - before[corner]).mean() < 12
 
 
 @given(st.lists(st.tuples(*[st.integers(-30, 130)] * 2, *[st.integers(0, 90)] * 2), max_size=5))
