@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -94,8 +95,23 @@ def train(
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
-    fit(training, reference, pictures, settings, out, fabric, told)
+    with _repeatable(fabric.device):
+        fit(training, reference, pictures, settings, out, fabric, told)
     told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """On the processor sums come in one order, so that a resumed training is the one it was.
+
+    Left alone, gradients of indexed values are added by whichever thread comes first.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(before or device.type == "cpu", warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def fresh(settings: TrainingConfig, of_f: State, backbone: State, fabric: Fabric) -> Training:
