@@ -18,7 +18,7 @@ from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
-from dartblur.detectors.merge import unite
+from dartblur.detectors.fusion import unite
 from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import Faces
 from dartblur.images import Picture, encode_picture, read_picture

@@ -23,7 +23,7 @@ from tests.images.planting import (
 )
 
 from dartblur.images import encode_picture, read_picture
-from dartblur.images.words import are_words
+from dartblur.images.plain_text import is_plain_text
 
 Entries = dict[int, tuple[int, bytes]]
 BYTE, ASCII, SHORT, LONG, RATIO, UNDEFINED = 1, 2, 3, 4, 5, 7
@@ -182,7 +182,7 @@ def test_the_other_texts_hold_no_picture_either(tmp_path: Path) -> None:
     ],
 )
 def test_words(text: str) -> None:
-    assert are_words(text)
+    assert is_plain_text(text)
 
 
 def test_no_words() -> None:
@@ -196,4 +196,4 @@ def test_no_words() -> None:
         "word " * 1000,
         ",".join(map(str, noise)),
     ):
-        assert not are_words(text)
+        assert not is_plain_text(text)

@@ -11,7 +11,7 @@ from tests.images.files import HEIGHT, KINDS, WIDTH, Kind, deep, pillow_file
 from tests.pictures import Array, middle, textured
 
 from dartblur.anonymizers import Block
-from dartblur.detectors.merge import unite
+from dartblur.detectors.fusion import unite
 from dartblur.faces import Faces
 from dartblur.images import Picture, encode_picture, read_picture
 from dartblur.pipeline import Pipeline
@@ -100,7 +100,7 @@ def test_a_flat_8_bit_picture_is_drawn_out(tmp_path: Path, dim: int) -> None:
 
 def test_an_ordinary_picture_has_one_view_as_it_is(tmp_path: Path) -> None:
     plain = read(tmp_path, pillow_file(Pillow.fromarray(CLEAR), "PNG"), ".png")
-    assert plain.tones is None
+    assert plain.dynamic_range is None
     np.testing.assert_array_equal(plain.rgb, CLEAR)
     sixteen = read(tmp_path, tiff_file(deep(3), photometric="rgb"), ".tif")
     np.testing.assert_array_equal(sixteen.rgb, deep(3) >> 8)

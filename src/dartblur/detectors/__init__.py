@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from dartblur.detectors import centerface, retinaface
 from dartblur.detectors.base import Detector
-from dartblur.detectors.looking import Look, Looking, Scale
+from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.detectors.network import shipped
 from dartblur.errors import UsageError
 from dartblur.onnx_runtime import DEFAULT_DEVICE, providers
@@ -23,54 +23,67 @@ DEFAULT, FAST, FILM = "thorough", "fast", "film"
 
 Maker = Callable[[float | None, int, str], Detector]
 
-# On one scale: at equal common scores, boxes of either network lie on faces equally often.
-CENTERFACE_SCALE = Scale(1.3, 1.04)
+# At equal calibrated scores, boxes of either network lie on faces equally often.
+CENTERFACE_CALIBRATION = Calibration(1.3, 1.04)
 # Compared on train and val; see docs/detectors.md.
-LARGE_LOSS = 1.0
-# Large photos are looked at in their own size up to here: the time that one photo may take.
+LARGE_PENALTY = 1.0
+# Large photos are searched in their own size up to here: the time that one photo may take.
 THOROUGH_SIZE, FAST_SIZE = 16_000_000, 4_000_000
 
 
-def _thorough(threshold: float | None, threads: int, device: str) -> Looking:
+def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
     center, retina = shipped("centerface", threads, device), shipped("retinaface", threads, device)
-    common, large = CENTERFACE_SCALE, LARGE_LOSS
-    looks = (
-        Look(center, centerface.decode, 1, scale=common, large_loss=large),
-        Look(center, centerface.decode, 1, scale=common, large_loss=large, mirrored=True),
-        Look(center, centerface.decode, 3, scale=common, large_loss=large, own_size=THOROUGH_SIZE),
-        Look(retina, retinaface.decode, 1, large_loss=large),
-        Look(retina, retinaface.decode, 2, large_loss=large),
+    common, large = CENTERFACE_CALIBRATION, LARGE_PENALTY
+    members = (
+        Member(center, centerface.decode, 1, calibration=common, large_penalty=large),
+        Member(
+            center, centerface.decode, 1, calibration=common, large_penalty=large, mirrored=True
+        ),
+        Member(
+            center,
+            centerface.decode,
+            3,
+            calibration=common,
+            large_penalty=large,
+            own_size=THOROUGH_SIZE,
+        ),
+        Member(retina, retinaface.decode, 1, large_penalty=large),
+        Member(retina, retinaface.decode, 2, large_penalty=large),
     )
     # Size gain and vote are chosen on train, the threshold on val; see docs/detectors.md.
-    return Looking(looks, 0.19 if threshold is None else threshold, size_gain=0.45, vote=0.6)
+    return Ensemble(members, 0.19 if threshold is None else threshold, size_gain=0.45, vote=0.6)
 
 
-def _fast(threshold: float | None, threads: int, device: str) -> Looking:
-    looks = (
-        Look(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE),
-        Look(shipped("retinaface", threads, device), retinaface.decode, 0.5),
+def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:
+    members = (
+        Member(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE),
+        Member(shipped("retinaface", threads, device), retinaface.decode, 0.5),
     )
-    return Looking(looks, 0.2 if threshold is None else threshold)
+    return Ensemble(members, 0.2 if threshold is None else threshold)
 
 
-def _film(threshold: float | None, threads: int, device: str) -> Looking:
+def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
     network = shipped("retinaface", threads, device)
-    looks = (
-        Look(network, retinaface.decode, 1, own_size=FAST_SIZE),
-        # The tiles of the first look cut faces that fill the frame.
-        Look(network, retinaface.decode, 0.5),
+    members = (
+        Member(network, retinaface.decode, 1, own_size=FAST_SIZE),
+        # The tiles of the first one cut faces that fill the frame.
+        Member(network, retinaface.decode, 0.5),
     )
-    return Looking(looks, 0.2 if threshold is None else threshold)
+    return Ensemble(members, 0.2 if threshold is None else threshold)
 
 
-def _centerface(threshold: float | None, threads: int, device: str) -> Looking:
-    look = Look(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE)
-    return Looking((look,), 0.2 if threshold is None else threshold)
+def _centerface(threshold: float | None, threads: int, device: str) -> Ensemble:
+    member = Member(
+        shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE
+    )
+    return Ensemble((member,), 0.2 if threshold is None else threshold)
 
 
-def _retinaface(threshold: float | None, threads: int, device: str) -> Looking:
-    look = Look(shipped("retinaface", threads, device), retinaface.decode, 1, own_size=FAST_SIZE)
-    return Looking((look,), 0.3 if threshold is None else threshold)
+def _retinaface(threshold: float | None, threads: int, device: str) -> Ensemble:
+    member = Member(
+        shipped("retinaface", threads, device), retinaface.decode, 1, own_size=FAST_SIZE
+    )
+    return Ensemble((member,), 0.3 if threshold is None else threshold)
 
 
 DETECTORS: Mapping[str, Maker] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""The door by which pictures come in from Python: arrays and Pillow's pictures."""
+"""Pictures in memory, in and out: arrays and Pillow's pictures."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def _of_pillow(image: Pillow.Image) -> Picture:
 
 def _picture(samples: Samples, mode: str, palette: Image | None = None) -> Picture:
     encoding = Encoding("PNG")
-    rgb, tones = shown(samples, mode, palette, encoding)
-    return Picture(rgb, samples, mode, encoding, palette=palette, tones=tones)
+    rgb, dynamic_range = shown(samples, mode, palette, encoding)
+    return Picture(rgb, samples, mode, encoding, palette=palette, dynamic_range=dynamic_range)
 
 
 def _to_pillow(safe: Picture, image: Pillow.Image) -> Pillow.Image:

@@ -16,7 +16,12 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 from PIL.TiffImagePlugin import IFDRational
 
-from dartblur.images.words import LONGEST_NAME, are_names_together, are_words, are_words_together
+from dartblur.images.plain_text import (
+    LONGEST_NAME,
+    are_names_together,
+    are_plain_text_together,
+    is_plain_text,
+)
 
 Value = object
 Rule = Callable[[Value], Value]
@@ -86,7 +91,7 @@ def _together(*directories: dict[int, Value]) -> list[dict[int, Value]]:
     """The directories as they are stored; without texts that together may hold a picture."""
     texts = [v for each in directories for v in each.values() if isinstance(v, _Text)]
     stays = {
-        False: are_words_together(text.words for text in texts if not text.is_name),
+        False: are_plain_text_together(text.words for text in texts if not text.is_name),
         True: are_names_together(text.words for text in texts if text.is_name),
     }
     return [
@@ -103,7 +108,7 @@ def _text(most: int) -> Rule:
     def rule(value: Value) -> Value:
         stored = value.rstrip("\0 ") if isinstance(value, str) else ""
         words = _decoded(stored)
-        if not words or len(words) > most or not are_words(words):
+        if not words or len(words) > most or not is_plain_text(words):
             return None
         # Of a text Pillow writes only what is ASCII; of bytes all.
         return stored if stored.isascii() else stored.encode("latin-1", "replace")
@@ -194,7 +199,7 @@ def _comment(value: Value) -> Value:
     for encoding in _BYTE_ORDERS if charset == b"UNICODE\0" else (_CHARSETS.get(charset, "utf-8"),):
         try:
             words = content.decode(encoding).rstrip("\0 ").removeprefix("\ufeff")
-            if words and are_words(words):
+            if words and is_plain_text(words):
                 return _Text(words, charset + words.encode(encoding))
         except UnicodeError:
             continue
@@ -211,7 +216,7 @@ def _windows_text(value: Value) -> Value:
         words = value.decode("utf-16-le").rstrip("\0 ")
     except UnicodeError:
         return None
-    if not words or not are_words(words):
+    if not words or not is_plain_text(words):
         return None
     return _Text(words, (words + "\0").encode("utf-16-le"))
 

@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 from dartblur.images.exif import kept_exif
 from dartblur.images.icc import rebuilt
 from dartblur.images.picture import Metadata
+from dartblur.images.plain_text import are_plain_text_together, is_plain_text
 from dartblur.images.png import colour_chunks
-from dartblur.images.words import are_words, are_words_together
 from dartblur.images.xmp import kept_xmp
 
 _IPTC_RESOURCE = 0x0404
@@ -88,7 +88,7 @@ def _kept_iptc(image: Pillow.Image) -> bytes | None:
         kept += stored
         words += [caption] if caption else []
         seen.add((record, dataset))
-    return _without_pictures(kept) if are_words_together(words) else None
+    return _without_pictures(kept) if are_plain_text_together(words) else None
 
 
 def _iptc_datasets(records: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:
@@ -115,7 +115,7 @@ def _is_iptc_number(record: int, dataset: int, content: bytes) -> bool:
 
 def _caption(content: bytes) -> str | None:
     words = content.decode("utf-8", "replace")
-    return words if are_words(words) else None
+    return words if is_plain_text(words) else None
 
 
 def _kept_comment(comment: object) -> bytes | None:
@@ -123,7 +123,7 @@ def _kept_comment(comment: object) -> bytes | None:
     if not isinstance(packet, bytes):
         return None
     words = packet.rstrip(b"\0")
-    return _without_pictures(words) if are_words(words.decode("utf-8", "replace")) else None
+    return _without_pictures(words) if is_plain_text(words.decode("utf-8", "replace")) else None
 
 
 def _kept_texts(image: Pillow.Image) -> list[tuple[str, str]]:
@@ -132,12 +132,12 @@ def _kept_texts(image: Pillow.Image) -> list[tuple[str, str]]:
         (key, str(value))
         for key, value in texts.items()
         if key.lower() in _KEYWORDS
-        and are_words(str(value))
+        and is_plain_text(str(value))
         and _without_pictures(f"{key} {value}".encode("latin-1", "replace"))
     ]
     # A key is there once, in whatever letters.
     single = len({key.lower() for key, _ in kept}) == len(kept)
-    return kept if single and are_words_together(value for _, value in kept) else []
+    return kept if single and are_plain_text_together(value for _, value in kept) else []
 
 
 def _without_pictures(packet: bytes | None) -> bytes | None:

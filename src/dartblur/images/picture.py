@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dartblur.boxes import Shape, mask
 from dartblur.faces import Faces
-from dartblur.images.tones import Tones, in_use, over
+from dartblur.images.dynamic_range import DynamicRange, composite_over, used_range
 
 Image = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -56,11 +56,11 @@ class Metadata:
 class Picture:
     """One upright picture.
 
-    rgb: (H, W, 3) uint8, in the picture's own colour space; the range that is in use, see `tones`.
+    rgb: (H, W, 3) uint8, in the picture's own colour space; see `dynamic_range`.
     samples: what it was stored in: (H, W) or (H, W, C), uint8 or uint16, upright too.
     mode: Pillow's name of what the samples are: L, LA, P, RGB, RGBA or CMYK.
     palette: (256, 3) uint8 where mode is P.
-    tones: which part of its samples' range `rgb` shows; None is all of it.
+    dynamic_range: which part of its samples' range `rgb` shows; None is all of it.
     warnings: how the file was damaged, where it was read all the same.
     """
 
@@ -70,7 +70,7 @@ class Picture:
     encoding: Encoding
     metadata: Metadata = Metadata()
     palette: Image | None = None
-    tones: Tones | None = None
+    dynamic_range: DynamicRange | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -87,14 +87,14 @@ class Picture:
         white on black: in another colour it is the same picture, or its negative.
         """
         views = [self.rgb]
-        if self.tones:
+        if self.dynamic_range:
             views.append(_eight_bits(to_colour(self.samples, self.mode, self.palette)))
         alpha = alpha_of(self.samples, self.mode, self.encoding)
         if alpha is not None and not (alpha == _full(alpha)).all():
             flat = np.ptp(self.rgb, axis=(0, 1)).max() <= _ONE_COLOUR
             for ground in (255, 0):
                 paint = np.full_like(self.rgb, 255 - ground) if flat else self.rgb
-                views += _views_of(over(paint, alpha, _full(alpha), ground))
+                views += _views_of(composite_over(paint, alpha, _full(alpha), ground))
         return tuple(views)
 
     def hidden(self, rgb: Image, faces: Faces, shape: Shape = "box") -> Picture:
@@ -118,14 +118,16 @@ class Picture:
 
 def shown(
     samples: Samples, mode: str, palette: Image | None, encoding: Encoding
-) -> tuple[Image, Tones | None]:
-    """A picture's `rgb` and `tones`."""
+) -> tuple[Image, DynamicRange | None]:
+    """A picture's `rgb` and `dynamic_range`."""
     colour = to_colour(samples, mode, palette)
     alpha = alpha_of(samples, mode, encoding)
     # What lies under full transparency, mostly a plain white, says nothing of the range.
     visible = colour if alpha is None or not (alpha == 0).any() else colour[alpha > 0]
-    tones = in_use(visible if visible.size else colour, _full(colour))
-    return (tones.shown(colour) if tones else _eight_bits(colour)), tones
+    dynamic_range = used_range(visible if visible.size else colour, _full(colour))
+    return (
+        dynamic_range.to_8_bits(colour) if dynamic_range else _eight_bits(colour)
+    ), dynamic_range
 
 
 def to_colour(samples: Samples, mode: str, palette: Image | None = None) -> Samples:
@@ -156,8 +158,10 @@ def alpha_of(samples: Samples, mode: str, encoding: Encoding) -> Samples | None:
 
 def _views_of(colour: npt.NDArray[np.uint16]) -> list[Image]:
     """(H, W, 3) 16-bit colour as it is, and where it is flat with the range in use."""
-    tones = in_use(colour, _full(colour))
-    return [each.shown(colour) for each in (Tones(0, _full(colour)), tones) if each]
+    dynamic_range = used_range(colour, _full(colour))
+    return [
+        each.to_8_bits(colour) for each in (DynamicRange(0, _full(colour)), dynamic_range) if each
+    ]
 
 
 def _eight_bits(colour: Samples) -> Image:
@@ -189,8 +193,8 @@ def _from_rgb(pixels: Image, picture: Picture) -> Samples:
 def _in_depth(colour: Image, picture: Picture) -> Samples:
     """What is seen as `colour`, in the depth and the range of the picture's samples."""
     dtype = picture.samples.dtype
-    if picture.tones:
-        return picture.tones.stored(colour, dtype)
+    if picture.dynamic_range:
+        return picture.dynamic_range.from_8_bits(colour, dtype)
     return colour.astype(np.uint16) * 257 if dtype == np.uint16 else colour
 
 

@@ -56,7 +56,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", len(content), name) + content + checksum.to_bytes(4, "big")
 
 
-def mended(data: bytes) -> bytes:
+def repaired(data: bytes) -> bytes:
     """A damaged PNG as a whole one: broken additions left out, rows that are missing black."""
     whole = list(chunks_of(data))
     if not whole or len(whole[0].content) != _HEADER_LENGTH:

@@ -1,4 +1,4 @@
-"""The door by which pictures come in."""
+"""Decoding of pictures: upright, checked, with what may stay of their metadata."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from PIL import JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
 from dartblur.images import png
-from dartblur.images.damage import damage_of, mended
 from dartblur.images.exif import orientation_of
+from dartblur.images.integrity import defects, repaired
 from dartblur.images.metadata import metadata_of
 from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
 
@@ -93,7 +93,7 @@ def read_picture(
 def _decode(path: Path, data: bytes, max_megapixels: float, *, tolerant: bool) -> Picture:
     original = data
     if tolerant:
-        data = mended(data)
+        data = repaired(data)
     try:
         image = Pillow.open(io.BytesIO(data), formats=[f for f in _FORMATS if f in Pillow.OPEN])
     except Pillow.DecompressionBombError as error:
@@ -105,7 +105,7 @@ def _decode(path: Path, data: bytes, max_megapixels: float, *, tolerant: bool) -
                 "megapixels; raise --max-megapixels if you trust it"
             )
         _refuse_several(path, image)
-        warnings = damage_of(image, original)
+        warnings = defects(image, original)
         if warnings and not tolerant:
             raise PictureError(f"{path}: broken or cut off: {warnings[0]}; {_TOLERATE}")
         deep = _has_deep_colour(image, data)
@@ -120,8 +120,8 @@ def _decode(path: Path, data: bytes, max_megapixels: float, *, tolerant: bool) -
         height, width = samples.shape[:2]
         encoding = _encoding(image, data, turned=orientation > 4)
         metadata = metadata_of(image, data, (height, width))
-    rgb, tones = shown(samples, mode, palette, encoding)
-    return Picture(rgb, samples, mode, encoding, metadata, palette, tones, tuple(warnings))
+    rgb, dynamic_range = shown(samples, mode, palette, encoding)
+    return Picture(rgb, samples, mode, encoding, metadata, palette, dynamic_range, tuple(warnings))
 
 
 def _load(image: Pillow.Image, *, tolerant: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""The door by which pictures go out."""
+"""Encoding of pictures: in their own format and quality, with what metadata stays."""
 
 from __future__ import annotations
 

@@ -15,7 +15,12 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from dartblur.images.words import LONGEST_NAME, are_names_together, are_words, are_words_together
+from dartblur.images.plain_text import (
+    LONGEST_NAME,
+    are_names_together,
+    are_plain_text_together,
+    is_plain_text,
+)
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _LARGEST = 1 << 20  # bytes; cameras and programs stay far below
@@ -66,14 +71,14 @@ class _Property:
 
 def _name(text: str) -> bool:
     """What a maker calls a camera, a lens or a program."""
-    return len(text) <= LONGEST_NAME and are_words(text)
+    return len(text) <= LONGEST_NAME and is_plain_text(text)
 
 
 def _rules(prefix: str, rule: _Rule, names: str) -> dict[str, _Rule]:
     return {f"{prefix}:{name}": rule for name in names.split()}
 
 
-_WORDS = _Rule(are_words, _MOST_ITEMS, free=True)
+_WORDS = _Rule(is_plain_text, _MOST_ITEMS, free=True)
 _NAME, _NUMBER, _DATE = _Rule(_name), _Rule(_is_number), _Rule(_is_date)
 _CODE, _ANGLE = _Rule(_is_code), _Rule(_is_angle)
 _NUMBERS = _Rule(_is_number, 4)
@@ -163,7 +168,7 @@ def kept_xmp(packet: bytes) -> bytes | None:
     for each in _properties(root):
         if _is_kept(each):
             found.setdefault(each.name, each)
-    for rules, stay in ((_FREE, are_words_together), (_NAMED, are_names_together)):
+    for rules, stay in ((_FREE, are_plain_text_together), (_NAMED, are_names_together)):
         if not stay(
             text for name in sorted(rules & found.keys()) for text, _ in found[name].values
         ):
@@ -249,7 +254,7 @@ def _is_kept(found: _Property) -> bool:
         and all(text and rule.is_right(text) for text in texts)
         and all(map(_is_language, languages))
         and len(set(languages)) == len(languages)
-        and (not rule.free or are_words_together(texts))
+        and (not rule.free or are_plain_text_together(texts))
     )
 
 

@@ -1,4 +1,4 @@
-"""Telling words from pictures that are spelled out: in bytes, base64, hex or a list of numbers."""
+"""Telling plain text from encoded pictures: in bytes, base64, hex or a list of numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MIXED_AT_MOST = 0.2
 _MIXED = re.compile(r"[a-z][A-Z]|\d[A-Za-z]|[A-Za-z]\d")
 
 
-def are_words(text: str, most: int = LONGEST) -> bool:
+def is_plain_text(text: str, most: int = LONGEST) -> bool:
     """True for what people write; False where the text is too long, binary or an encoding."""
     if len(text) > most or not all(c.isprintable() or c in "\t\r\n" for c in text):
         return False
@@ -36,9 +36,9 @@ def are_words(text: str, most: int = LONGEST) -> bool:
     ) and mixed <= _MIXED_AT_MOST * len(words)
 
 
-def are_words_together(texts: Iterable[str]) -> bool:
+def are_plain_text_together(texts: Iterable[str]) -> bool:
     """The same for all texts of a kind: many short ones may hold what no single one may."""
-    return are_words("\n".join(texts), most=_MOST_TOGETHER)
+    return is_plain_text("\n".join(texts), most=_MOST_TOGETHER)
 
 
 def are_names_together(names: Iterable[str]) -> bool:

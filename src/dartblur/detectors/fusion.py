@@ -1,4 +1,4 @@
-"""One box per face, out of the boxes of several looks."""
+"""Box fusion: one box per face, out of the boxes of several passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dartblur.faces import Faces, FloatArray
 Scores = npt.NDArray[np.floating]
 
 
-def merge(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
+def fuse(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
     """Non-maximum suppression in which the boxes that go still have a say in where the best lies.
 
     Each box joins the surviving one that it overlaps most; the survivor becomes the mean of its
@@ -41,9 +41,9 @@ def suppress(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatAr
 
 
 def unite(faces: Faces, others: Faces, overlap: float) -> Faces:
-    """What was found in either of two looks, best score first: one box that holds both, per face.
+    """What was found in either of two views of a scene, best score first: per face a box of both.
 
-    Neighbours in one look stay two. overlap: intersection over union above which a box of each is
+    Neighbours in one view stay two. overlap: intersection over union above which a box of each is
     one face.
     """
     boxes, scores = faces.boxes.copy(), faces.scores.copy()

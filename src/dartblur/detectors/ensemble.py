@@ -1,4 +1,4 @@
-"""A detector made of looks: networks, each at one zoom, merged into one list of faces."""
+"""A multi-scale ensemble: networks, each at one zoom, whose boxes are fused."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ import numpy.typing as npt
 
 from dartblur import boxes as box
 from dartblur.detectors.base import Image
-from dartblur.detectors.merge import Scores, merge, suppress
-from dartblur.detectors.views import ZOOM_1_AREA, scale_for, scaled, tiles
+from dartblur.detectors.fusion import Scores, fuse, suppress
+from dartblur.detectors.tiling import ZOOM_1_AREA, resize, scale_for, tiles
 from dartblur.faces import Faces, FloatArray
 from dartblur.onnx_runtime import Maps, Network
 
 Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]
-# Boxes of one face in one look; looser than the final merging, so as not to lose neighbours.
+# Boxes of one face in one member; looser than the final fusion, so as not to lose neighbours.
 OVERLAP_WITHIN = 0.5
 # Boxes below the threshold, down to this score, still help to place the ones above it.
 SUPPORT = 0.14
-# Height in pixels, in the largest view of the picture, at which a score is taken as it is.
+# Height in pixels, in the largest input of a member, at which a score is taken as it is.
 PLAIN_HEIGHT = 48
 # The smallest boxes lose as much as one this many doublings below.
 LEAST_DOUBLINGS = -2
-# Height in pixels of a view over which a box is asked for more: a network sees a part of such a
-# face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
+# Height in pixels of a member's input over which a box is asked for more: a network sees a part of
+# such a face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
 LARGE_HEIGHT = 256
-# Heights in pixels of a view between which a network finds nearly every face that any look finds;
-# other sizes have no vote.
+# Heights in pixels of its input between which a member finds nearly every face that any finds; it
+# has no vote on other sizes.
 SEEN_WELL = (20, LARGE_HEIGHT)
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Puts a network's scores on the scale of the others: logit(s) → gain × logit(s) + shift."""
+class Calibration:
+    """Platt scaling, so that networks compare: logit(s) → gain × logit(s) + shift."""
 
     gain: float = 1.0
     shift: float = 0.0
 
     def __call__(self, scores: Scores) -> Scores:
-        """Common scores of a network's scores, (N,) in [0, 1]."""
+        """Calibrated scores of a network's scores, (N,) in [0, 1]."""
         return _sigmoid(self.gain * _logit(scores) + self.shift)
 
-    def back(self, common: float) -> float:
-        """The network's score of a common score."""
-        return float(_sigmoid((_logit(np.array([common])) - self.shift) / self.gain)[0])
+    def inverse(self, calibrated: float) -> float:
+        """The network's score of a calibrated score."""
+        return float(_sigmoid((_logit(np.array([calibrated])) - self.shift) / self.gain)[0])
 
 
 @dataclass(frozen=True)
-class Look:
+class Member:
     """One network at one zoom.
 
     decode: makes boxes of the network's maps.
-    zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `views.scale_for`.
-    own_size: pictures of up to this many pixels are looked at in no less than their own size.
+    zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `tiling.scale_for`.
+    own_size: pictures of up to this many pixels are searched in no less than their own size.
     mirrored: the network is shown the picture's mirror image.
-    large_loss: what a score's logit loses for each doubling of a box's height in the view beyond
-        `LARGE_HEIGHT`.
+    large_penalty: what a score's logit loses for each doubling of a box's height in the input
+        beyond `LARGE_HEIGHT`.
     """
 
     network: Network
@@ -65,34 +65,34 @@ class Look:
     zoom: float
     own_size: int = ZOOM_1_AREA
     mirrored: bool = False
-    scale: Scale = Scale()
-    large_loss: float = 0.0
+    calibration: Calibration = Calibration()
+    large_penalty: float = 0.0
 
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
-        """Boxes (N, 4) in pixels of the picture and common scores (N,).
+        """Boxes (N, 4) in pixels of the picture and calibrated scores (N,).
 
-        floor: candidates whose common score, before a large one's loss, is less are left out.
+        floor: least calibrated score of a candidate, before a large one's penalty.
         """
         height, width = image.shape[:2]
-        view = scaled(image, self.factor(height, width))
-        pixels = view.pixels[:, ::-1] if self.mirrored else view.pixels
-        boxes, scores = self._in_view(pixels, floor)
+        resized = resize(image, self.factor(height, width))
+        pixels = resized.pixels[:, ::-1] if self.mirrored else resized.pixels
+        boxes, scores = self._in_tiles(pixels, floor)
         if self.mirrored:
             boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
-        common = self.scale(scores)
-        if self.large_loss:
-            common = _less_if_large(common, boxes[:, 3] - boxes[:, 1], self.large_loss)
-        return box.scale(boxes, 1 / view.x, 1 / view.y), common
+        calibrated = self.calibration(scores)
+        if self.large_penalty:
+            calibrated = _less_if_large(calibrated, boxes[:, 3] - boxes[:, 1], self.large_penalty)
+        return box.scale(boxes, 1 / resized.x, 1 / resized.y), calibrated
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
         return scale_for(self.zoom, self.own_size, height, width)
 
-    def _in_view(self, pixels: Image, floor: float) -> tuple[FloatArray, Scores]:
+    def _in_tiles(self, pixels: Image, floor: float) -> tuple[FloatArray, Scores]:
         boxes, scores = [], []
         for tile in tiles(pixels):
             maps = self.network({"image": np.ascontiguousarray(tile.pixels)[None]})
-            found, score = self.decode(maps, 0, self.scale.back(floor))
+            found, score = self.decode(maps, 0, self.calibration.inverse(floor))
             found += np.array([tile.left, tile.top] * 2, np.float32)
             centre = (found[:, :2] + found[:, 2:]) / 2
             low, high = np.array(tile.core[:2]), np.array(tile.core[2:])
@@ -103,18 +103,18 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Looking:
-    """The faces that several looks find.
+class Ensemble:
+    """The faces that several members find, their boxes fused.
 
     threshold: faces that score less are left out.
     size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
         loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
-    vote: what a score's logit gains for each further look that found the face too, and loses for
+    vote: what a score's logit gains for each further member that found the face too, and loses for
         each that did not, of those that see a face of its size well (`SEEN_WELL`).
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
-    looks: tuple[Look, ...]
+    members: tuple[Member, ...]
     threshold: float
     size_gain: float = 0.0
     vote: float = 0.0
@@ -127,18 +127,18 @@ class Looking:
     def _one(self, image: Image) -> Faces:
         if image.size == 0:
             return Faces.empty()
-        least = Scale(shift=self.size_gain).back(self.threshold)
-        found = [look(image, min(least, SUPPORT)) for look in self.looks]
-        boxes, scores = merge(
+        least = Calibration(shift=self.size_gain).inverse(self.threshold)
+        found = [member(image, min(least, SUPPORT)) for member in self.members]
+        boxes, scores = fuse(
             np.concatenate([boxes for boxes, _ in found]),
             np.concatenate([scores for _, scores in found]),
             self.overlap,
         )
         height, width = image.shape[:2]
-        zooms = np.array([look.factor(height, width) for look in self.looks])
+        zooms = np.array([member.factor(height, width) for member in self.members])
         heights = (boxes[:, 3] - boxes[:, 1])[:, None] * zooms
         if self.vote:
-            each = votes(boxes, heights, [look for look, _ in found], self.overlap)
+            each = votes(boxes, heights, [boxes for boxes, _ in found], self.overlap)
             scores = _sigmoid(_logit(scores) + self.vote * each)
         if self.size_gain:
             scores = _by_size(scores, heights.max(axis=1), self.size_gain)
@@ -154,23 +154,25 @@ def votes(
     found: Sequence[FloatArray],
     overlap: float,
 ) -> npt.NDArray[np.int64]:
-    """Per box, how many looks found it too, less those that did not; the finder itself is left out.
+    """Per box, how many further members found it, less those that did not.
 
-    Only looks that see faces of that size well have a vote.
-    heights: of each box in each look's view, (N, looks). found: each look's boxes.
-    overlap: intersection over union above which a look's box is of that face.
+    Only members that see faces of that size well have a vote.
+    heights: of each box in each member's input, (N, members). found: each member's boxes.
+    overlap: intersection over union above which a member's box is of that face.
     """
     low, high = SEEN_WELL
     able = (heights >= low) & (heights <= high)
-    finds = np.stack([box.iou(boxes, look).max(axis=1, initial=0) > overlap for look in found], 1)
+    finds = np.stack(
+        [box.iou(boxes, boxes_of_one).max(axis=1, initial=0) > overlap for boxes_of_one in found], 1
+    )
     further = np.maximum((able & finds).sum(axis=1) - 1, 0)
     count: npt.NDArray[np.int64] = further - (able & ~finds).sum(axis=1)
     return count
 
 
-def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], loss: float) -> Scores:
+def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], penalty: float) -> Scores:
     doublings = np.log2(np.maximum(heights, LARGE_HEIGHT) / LARGE_HEIGHT)
-    return _sigmoid(_logit(scores) - loss * doublings)
+    return _sigmoid(_logit(scores) - penalty * doublings)
 
 
 def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:

@@ -1,4 +1,4 @@
-"""A strict second look at a file: decoders pass over damage in silence and make something up."""
+"""Integrity checks: decoders pass over damage in silence and make something up."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _RAW, _JPEG, _DEFLATES = 1, 7, (8, 32946)
 _INKS, _LUMA_CHROMA = 5, 6
 
 
-def damage_of(image: Pillow.Image, data: bytes) -> list[str]:
+def defects(image: Pillow.Image, data: bytes) -> list[str]:
     """What is wrong with a file beyond what its decoder tells, in words; empty where nothing is.
 
     image: opened, not yet loaded. data: the whole file. Bytes behind a picture's end are no damage.
     """
-    look = {
+    check = {
         "JPEG": lambda: _of_jpeg(data, image.mode),
         "MPO": lambda: _of_jpeg(data, image.mode),
         "PNG": lambda: _of_png(data),
@@ -38,13 +38,13 @@ def damage_of(image: Pillow.Image, data: bytes) -> list[str]:
         "WEBP": lambda: _of_webp(data),
         "GIF": lambda: _of_gif(data),
     }.get(str(image.format))
-    return list(look()) if look else []
+    return list(check()) if check else []
 
 
-def mended(data: bytes) -> bytes:
+def repaired(data: bytes) -> bytes:
     """A damaged file so that its decoder goes on as far as there is anything."""
     if data.startswith(png.SIGNATURE):
-        return png.mended(data) if any(_of_png(data)) else data
+        return png.repaired(data) if any(_of_png(data)) else data
     return _ended(data) if data.startswith(b"\xff\xd8") else data
 
 

@@ -1,4 +1,4 @@
-"""How to look at a picture: at which size, and in which tiles; cost and memory stay bounded."""
+"""Pictures at the size in which they are searched, and in tiles: time and memory stay bounded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Image = npt.NDArray[np.uint8]
 # Zoom 1 is the picture as it is, up to this many pixels (640 x 640); larger ones are shrunk to it.
 ZOOM_1_AREA = 409_600
 # A tile bounds the memory, and is faster than the whole for lying in the processor's cache. A face
-# larger than the overlap may be cut by a tile's edge: a look at a smaller zoom sees it whole.
+# larger than the overlap may be cut by a tile's edge: a pass at a smaller zoom sees it whole.
 TILE, OVERLAP = 704, 96
 # The networks halve their maps five times.
 MULTIPLE = 32
@@ -40,7 +40,7 @@ class Tile:
 
 
 def scale_for(zoom: float, own_size: int, height: int, width: int) -> float:
-    """The factor by which to scale a picture of `height` by `width` for a look at `zoom`.
+    """The factor by which to scale a picture of `height` by `width` for a pass at `zoom`.
 
     own_size: pictures of up to this many pixels are never shrunk, larger ones to no less than this.
     """
@@ -50,7 +50,7 @@ def scale_for(zoom: float, own_size: int, height: int, width: int) -> float:
 
 
 @dataclass(frozen=True)
-class View:
+class Resized:
     """A scaled picture.
 
     pixels: (h, w, 3) uint8, h and w multiples of 32.
@@ -62,7 +62,7 @@ class View:
     y: float
 
 
-def scaled(image: Image, scale: float) -> View:
+def resize(image: Image, scale: float) -> Resized:
     """The picture at about `scale` times its size, its sides brought up to multiples of 32.
 
     A picture that is not enlarged is stretched by that little: a face cut by its edge is found less
@@ -81,7 +81,7 @@ def scaled(image: Image, scale: float) -> View:
     if below or beside:
         edge = cv2.copyMakeBorder(pixels, 0, below, 0, beside, cv2.BORDER_REPLICATE)
         pixels = np.asarray(edge, np.uint8)
-    return View(pixels, columns / image.shape[1], rows / image.shape[0])
+    return Resized(pixels, columns / image.shape[1], rows / image.shape[0])
 
 
 def tiles(image: Image) -> Iterator[Tile]:

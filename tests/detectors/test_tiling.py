@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dartblur.detectors import views
-from dartblur.detectors.views import scale_for, scaled, tiles
+from dartblur.detectors import tiling
+from dartblur.detectors.tiling import resize, scale_for, tiles
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_the_scale_follows_the_size_of_the_picture(
 def test_the_area_that_is_looked_at_is_bounded(height: int, width: int, zoom: float) -> None:
     own_size = 4_000_000
     scale = scale_for(zoom, own_size, height, width)
-    bound = max(zoom**2 * views.ZOOM_1_AREA, own_size)
+    bound = max(zoom**2 * tiling.ZOOM_1_AREA, own_size)
     assert height * width * scale**2 <= bound * 1.0001
     assert scale <= max(1, zoom)
 
@@ -40,28 +40,28 @@ def test_the_area_that_is_looked_at_is_bounded(height: int, width: int, zoom: fl
 def test_a_picture_is_stretched_to_whole_cells_not_padded() -> None:
     image = np.zeros((50, 70, 3), np.uint8)
     image[:25] = 200
-    view = scaled(image, 1)
-    assert view.pixels.shape == (64, 96, 3)
-    assert (view.pixels[:31] == 200).all()
-    assert (view.pixels[33:] == 0).all()
-    assert (view.x, view.y) == pytest.approx((96 / 70, 64 / 50))
+    resized = resize(image, 1)
+    assert resized.pixels.shape == (64, 96, 3)
+    assert (resized.pixels[:31] == 200).all()
+    assert (resized.pixels[33:] == 0).all()
+    assert (resized.x, resized.y) == pytest.approx((96 / 70, 64 / 50))
 
 
 def test_an_enlarged_picture_keeps_its_shape_and_is_padded_with_its_edge() -> None:
     image = np.zeros((50, 70, 3), np.uint8)
     image[:, -1] = image[-1] = 200
-    view = scaled(image, 2)
-    assert view.pixels.shape == (128, 160, 3)
-    assert (view.x, view.y) == (2, 2)
-    assert (view.pixels[:97, :137] == 0).all()
-    assert (view.pixels[100:] == 200).all()
-    assert (view.pixels[:, 140:] == 200).all()
+    resized = resize(image, 2)
+    assert resized.pixels.shape == (128, 160, 3)
+    assert (resized.x, resized.y) == (2, 2)
+    assert (resized.pixels[:97, :137] == 0).all()
+    assert (resized.pixels[100:] == 200).all()
+    assert (resized.pixels[:, 140:] == 200).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (7, 2)])
 @pytest.mark.parametrize("scale", [1e-3, 0.3, 1, 3])
-def test_a_view_is_never_empty(shape: tuple[int, int], scale: float) -> None:
-    height, width = scaled(np.zeros((*shape, 3), np.uint8), scale).pixels.shape[:2]
+def test_a_resized_picture_is_never_empty(shape: tuple[int, int], scale: float) -> None:
+    height, width = resize(np.zeros((*shape, 3), np.uint8), scale).pixels.shape[:2]
     assert height >= 32
     assert width >= 32
     assert height % 32 == width % 32 == 0
@@ -69,7 +69,7 @@ def test_a_view_is_never_empty(shape: tuple[int, int], scale: float) -> None:
 
 def test_a_picture_that_fits_is_left_as_it_is() -> None:
     image = np.zeros((64, 96, 3), np.uint8)
-    assert scaled(image, 1).pixels is image
+    assert resize(image, 1).pixels is image
 
 
 @settings(max_examples=30)
@@ -85,7 +85,7 @@ def test_tiles_cover_the_picture_and_share_it_out(rows: int, columns: int) -> No
         shapes.add((height, width))
         assert height % 32 == 0
         assert width % 32 == 0
-        assert max(height, width) <= views.TILE
+        assert max(height, width) <= tiling.TILE
         assert np.shares_memory(tile.pixels, image)
         x1, y1, x2, y2 = tile.core
         core = (x >= x1) & (x < x2) & (y >= y1) & (y < y2)
@@ -99,7 +99,7 @@ def test_tiles_cover_the_picture_and_share_it_out(rows: int, columns: int) -> No
 
 def test_a_face_as_large_as_the_overlap_lies_whole_in_its_tile() -> None:
     image = np.zeros((64, 1920, 3), np.uint8)
-    half = views.OVERLAP / 2 - views.SLACK
+    half = tiling.OVERLAP / 2 - tiling.SLACK
     for tile in tiles(image):
         low, high = tile.core[0], tile.core[2]
         if np.isfinite(low):

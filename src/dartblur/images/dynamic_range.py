@@ -21,17 +21,17 @@ _OUTLIERS = 1.0
 _LEAST = 15
 _ROWS = 256
 # So many pixels, evenly spread, tell the range.
-_LOOKED_AT = 2**16
+_SAMPLED = 2**16
 
 
 @dataclass(frozen=True)
-class Tones:
+class DynamicRange:
     """The range that is shown as 0 to 255; values beyond it are shown as its ends."""
 
     low: float
     high: float
 
-    def shown(self, values: Values) -> Image:
+    def to_8_bits(self, values: Values) -> Image:
         """uint8 of values in the picture's own depth, of the same shape."""
         out = np.empty(values.shape, np.uint8)
         scale, low = np.float32(255 / (self.high - self.low)), np.float32(self.low)
@@ -41,38 +41,38 @@ class Tones:
             out[start : start + _ROWS] = np.clip(np.rint(drawn_out), 0, 255)
         return out
 
-    def stored(self, shown: Image, dtype: np.dtype[Any]) -> Values:
+    def from_8_bits(self, shown: Image, dtype: np.dtype[Any]) -> Values:
         """The way back: values in the picture's own depth, within the range."""
         scale = (self.high - self.low) / 255
         return np.rint(self.low + shown.astype(np.float64) * scale).astype(dtype)
 
 
-def in_use(values: Values, full: float) -> Tones | None:
+def used_range(values: Values, full: float) -> DynamicRange | None:
     """The range that is in use, without outliers; None where it is an ordinary one.
 
     values: (H, W, C) or (N, C), in 0 to `full`.
     """
-    looked_at = _sparse(values)
-    if not looked_at.size:
+    sampled = _sparse(values)
+    if not sampled.size:
         return None
-    ranks = [int(share / 100 * (looked_at.size - 1)) for share in (_OUTLIERS, 100 - _OUTLIERS)]
-    low, high = np.partition(looked_at, ranks, axis=None)[ranks].tolist()
+    ranks = [int(share / 100 * (sampled.size - 1)) for share in (_OUTLIERS, 100 - _OUTLIERS)]
+    low, high = np.partition(sampled, ranks, axis=None)[ranks].tolist()
     if high <= low:
         # Nearly all is one colour, and what is not may be what matters.
         low, high = values.min(), values.max()
     if high <= low or high - low >= NARROW * full:
         return None
     low = min(float(low), full - _LEAST)
-    return Tones(low, max(float(high), low + _LEAST))
+    return DynamicRange(low, max(float(high), low + _LEAST))
 
 
 def _sparse(values: Values) -> Values:
     pixels = values.size // values.shape[-1]
-    step = max(1, ceil(sqrt(pixels / _LOOKED_AT)))
+    step = max(1, ceil(sqrt(pixels / _SAMPLED)))
     return values[::step, ::step] if values.ndim == 3 else values[:: step * step]
 
 
-def over(colour: Image, alpha: Values, full: int, ground: int) -> npt.NDArray[np.uint16]:
+def composite_over(colour: Image, alpha: Values, full: int, ground: int) -> npt.NDArray[np.uint16]:
     """What is seen of (H, W, 3) colour over a plain ground, 257 times as fine.
 
     alpha: (H, W), `full` where it is opaque. ground: 0 or 255.

@@ -1,4 +1,4 @@
-"""Looks and their merging, with a network that is a stub."""
+"""Members and the fusion of their boxes, with a network that is a stub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dartblur.detectors.looking import Look, Looking, Scale
+from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.onnx_runtime import Inputs, Network
 
 Array = np.ndarray
@@ -47,61 +47,61 @@ def test_boxes_come_back_in_pixels_of_the_picture(
     size: tuple[int, int], zoom: float, mirrored: bool
 ) -> None:
     box = (150, 200, 190, 260)
-    look = Look(Bright(STUB), decode, zoom, mirrored=mirrored)
-    found, scores = look(picture(*size, box), 0.1)
+    member = Member(Bright(STUB), decode, zoom, mirrored=mirrored)
+    found, scores = member(picture(*size, box), 0.1)
     # Tiles that see a part of it give a box of that part.
     assert np.abs(found - np.array(box)).max(axis=1).min() <= 4
     np.testing.assert_allclose(scores, 0.5)
 
 
 def test_what_several_looks_find_is_one_face() -> None:
-    looks = tuple(Look(Bright(STUB), decode, zoom) for zoom in (0.5, 1, 2))
-    [faces] = Looking(looks, 0.3)([picture(320, 320, (100, 60, 164, 124))])
+    members = tuple(Member(Bright(STUB), decode, zoom) for zoom in (0.5, 1, 2))
+    [faces] = Ensemble(members, 0.3)([picture(320, 320, (100, 60, 164, 124))])
     np.testing.assert_allclose(faces.boxes, [[100, 60, 164, 124]], atol=2)
 
 
 def test_a_face_under_the_threshold_is_left_out() -> None:
-    looks = (Look(Bright(STUB), decode, 1),)
+    members = (Member(Bright(STUB), decode, 1),)
     image = picture(320, 320, (100, 60, 164, 124))
-    assert [len(Looking(looks, t)([image])[0]) for t in (0.4, 0.5, 0.6)] == [1, 1, 0]
+    assert [len(Ensemble(members, t)([image])[0]) for t in (0.4, 0.5, 0.6)] == [1, 1, 0]
 
 
 def test_boxes_are_cut_at_the_picture() -> None:
     def wide(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
         return np.array([[-50, -50, 20, 20], [-90, 5, -10, 9]], np.float32), np.ones(2, np.float32)
 
-    [faces] = Looking((Look(Bright(STUB), wide, 1),), 0.3)([picture(64, 64, (0, 0, 1, 1))])
+    [faces] = Ensemble((Member(Bright(STUB), wide, 1),), 0.3)([picture(64, 64, (0, 0, 1, 1))])
     np.testing.assert_array_equal(faces.boxes, [[0, 0, 20, 20]])
 
 
 @given(st.floats(0.02, 0.98), st.floats(0.5, 2), st.floats(-2, 2))
-def test_a_scale_goes_back(score: float, gain: float, shift: float) -> None:
-    scale = Scale(gain, shift)
-    common = float(scale(np.array([score]))[0])
-    assert scale.back(common) == pytest.approx(score, rel=1e-4)
+def test_a_calibration_has_its_inverse(score: float, gain: float, shift: float) -> None:
+    calibration = Calibration(gain, shift)
+    common = float(calibration(np.array([score]))[0])
+    assert calibration.inverse(common) == pytest.approx(score, rel=1e-4)
 
 
-def test_a_scale_by_hand() -> None:
+def test_a_calibration_by_hand() -> None:
     # odds 3 : 1, squared 9 : 1, and a third of that by the shift: 3 : 1
-    assert Scale(2, -np.log(3))(np.array([0.75]))[0] == pytest.approx(0.75)
-    np.testing.assert_allclose(Scale()(np.array([0.1, 0.6])), [0.1, 0.6])
+    assert Calibration(2, -np.log(3))(np.array([0.75]))[0] == pytest.approx(0.75)
+    np.testing.assert_allclose(Calibration()(np.array([0.1, 0.6])), [0.1, 0.6])
 
 
 def test_a_small_face_needs_a_better_score() -> None:
-    look = Look(Bright(STUB), decode, 1)
+    member = Member(Bright(STUB), decode, 1)
     large, small = picture(320, 320, (50, 50, 146, 146)), picture(320, 320, (50, 50, 70, 74))
     plain = picture(320, 320, (50, 50, 98, 98))
     images = [large, plain, small]
-    found = Looking((look,), 0.1, size_gain=float(np.log(3)))(images)
+    found = Ensemble((member,), 0.1, size_gain=float(np.log(3)))(images)
     # Odds 1 : 1, times 3 where it is twice as high as usual, a third where half as high.
     assert [float(faces.scores[0]) for faces in found] == pytest.approx([0.75, 0.5, 0.25])
-    found = Looking((look,), 0.4, size_gain=float(np.log(3)))(images)
+    found = Ensemble((member,), 0.4, size_gain=float(np.log(3)))(images)
     assert [len(faces) for faces in found] == [1, 1, 0]
 
 
 def test_the_largest_view_tells_what_is_small() -> None:
-    looks = tuple(Look(Bright(STUB), decode, zoom) for zoom in (1, 2))
-    [faces] = Looking(looks, 0.1, size_gain=1)([picture(320, 320, (50, 50, 74, 74))])
+    members = tuple(Member(Bright(STUB), decode, zoom) for zoom in (1, 2))
+    [faces] = Ensemble(members, 0.1, size_gain=1)([picture(320, 320, (50, 50, 74, 74))])
     assert faces.scores[0] == pytest.approx(0.5, abs=0.03)
 
 
@@ -109,12 +109,12 @@ def test_a_large_box_needs_a_better_score_and_a_smaller_zoom_helps() -> None:
     image = picture(640, 640, (20, 20, 532, 532))
     loss = float(np.log(3))
     close, far = (
-        Look(Bright("stub"), decode, zoom, own_size=1, large_loss=loss) for zoom in (1, 0.5)
+        Member(Bright("stub"), decode, zoom, own_size=1, large_penalty=loss) for zoom in (1, 0.5)
     )
     # Odds 1 : 1, a third of that for the doubling from 256 to 512 pixels.
     assert close(image, 0.1)[1][0] == pytest.approx(0.25, abs=0.01)
     assert far(image, 0.1)[1][0] == pytest.approx(0.5, abs=0.01)
-    found = [Looking(looks, 0.4)([image])[0] for looks in ((close,), (close, far))]
+    found = [Ensemble(members, 0.4)([image])[0] for members in ((close,), (close, far))]
     assert [len(faces) for faces in found] == [0, 1]
 
 
@@ -124,18 +124,18 @@ def nothing(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Ar
 
 def test_a_box_of_one_look_needs_more_and_a_box_of_all_less() -> None:
     image = picture(320, 320, (100, 60, 164, 124))
-    finder, silent = Look(Bright(STUB), decode, 1), Look(Bright(STUB), nothing, 1)
+    finder, silent = Member(Bright(STUB), decode, 1), Member(Bright(STUB), nothing, 1)
     vote = float(np.log(3))
-    for looks, score in (
+    for members, score in (
         ((finder,), 0.5),
         ((finder, finder), 0.75),
         ((finder, silent), 0.25),
         ((finder, silent, finder), 0.5),
         ((finder, silent, silent), 0.1),
     ):
-        [faces] = Looking(looks, 0.05, vote=vote)([image])
+        [faces] = Ensemble(members, 0.05, vote=vote)([image])
         assert faces.scores[0] == pytest.approx(score)
-    assert not len(Looking((finder, silent), 0.4, vote=vote)([image])[0])
+    assert not len(Ensemble((finder, silent), 0.4, vote=vote)([image])[0])
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_a_box_of_one_look_needs_more_and_a_box_of_all_less() -> None:
 def test_looks_that_do_not_see_such_a_size_have_no_vote(
     box: tuple[int, int, int, int], finder: float, other: float
 ) -> None:
-    looks = (
-        Look(Bright(STUB), decode, finder, own_size=1),
-        Look(Bright(STUB), nothing, other, own_size=1),
+    members = (
+        Member(Bright(STUB), decode, finder, own_size=1),
+        Member(Bright(STUB), nothing, other, own_size=1),
     )
-    [faces] = Looking(looks, 0.05, vote=2.0)([picture(512, 512, box)])
+    [faces] = Ensemble(members, 0.05, vote=2.0)([picture(512, 512, box)])
     assert faces.scores.max() == pytest.approx(0.5)
