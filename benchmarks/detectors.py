@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from dartblur.datasets import READERS
-from dartblur.datasets.crops import Picture, Place, cut, load
+from dartblur.datasets.crops import LabelledImage, Place, cut, load
 from dartblur.evaluation.average_precision import average_precision
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, Family
@@ -78,7 +78,9 @@ def told(examples: Iterator[Example], started: float) -> Iterator[Example]:
         yield example
 
 
-def measured(family: Family, net: DetectorNet, pictures: Sequence[Picture], side: int) -> float:
+def measured(
+    family: Family, net: DetectorNet, pictures: Sequence[LabelledImage], side: int
+) -> float:
     found = []
     for picture in pictures:
         image = cut(picture.image, Place(0, 0, side))

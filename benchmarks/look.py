@@ -24,10 +24,10 @@ import cv2
 import numpy as np
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers import WEIGHTS, Anonymizer, Dartblur, Gaussian, Image
+from dartblur.anonymizers import WEIGHTS, Anonymizer, Dartblur, Gaussian
 from dartblur.boxes import IntArray
 from dartblur.datasets import READERS
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.images import read_picture
 from dartblur.pipeline import DEFAULT_MARGIN
 

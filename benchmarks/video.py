@@ -31,10 +31,9 @@ import numpy as np
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import make_anonymizer
-from dartblur.anonymizers.base import Image
 from dartblur.detectors import centerface, make_detector
 from dartblur.detectors.network import shipped
-from dartblur.faces import FloatArray
+from dartblur.faces import FloatArray, Image
 from dartblur.video import Task, VideoOptions, anonymize_video
 
 LARGE = 48

@@ -10,10 +10,10 @@ from typing import Any, overload
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from dartblur.anonymizers import DEFAULT_METHOD, Image
+from dartblur.anonymizers import DEFAULT_METHOD
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.errors import UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.images import read_picture
 from dartblur.images.arrays import InMemory
 from dartblur.pipeline import Pipeline, make_pipeline

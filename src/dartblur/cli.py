@@ -16,7 +16,7 @@ from typing import Annotated
 import cv2
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Toml
-from PIL import Image
+from PIL import Image as Pillow
 
 from dartblur import __version__, batch
 from dartblur.batch.progress import printable
@@ -180,7 +180,7 @@ def _check_toml(config: Path) -> None:
 def main() -> None:
     """The `dartblur` command: exit status 0 all done, 1 inputs failed, 2 the call was wrong."""
     # Sizes are checked by --max-megapixels, which may be set higher than Pillow's own limit.
-    Image.MAX_IMAGE_PIXELS = None
+    Pillow.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     # OpenCV's own words on broken pictures name no file; ours do.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

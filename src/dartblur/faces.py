@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+Image = npt.NDArray[np.uint8]
+"""The pixels of a picture, (H, W, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,14 +13,14 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, Image, MethodSettings, make_anonymizer
+from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, MethodSettings, make_anonymizer
 from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
 from dartblur.detectors.fusion import unite
 from dartblur.errors import BoxesError, UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.images import Picture, encode_picture, read_picture
 from dartblur.images.arrays import InMemory, as_given, picture_of
 from dartblur.images.reading import MAX_MEGAPIXELS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dartblur.anonymizers.base import Box, Image, paint
+from dartblur.anonymizers.base import Box, paint
+from dartblur.faces import Image
 
 
 def test_boxes_of_the_same_pixels_are_painted_once_in_the_last_ones_turn() -> None:

@@ -11,7 +11,7 @@ import pytest
 from dartblur import boxes as boxlib
 from dartblur.datasets import READERS
 from dartblur.datasets.crops import (
-    Picture,
+    LabelledImage,
     Place,
     around_a_face,
     cut,
@@ -95,10 +95,10 @@ def test_pictures_and_faces_shrink_together(tmp_path: Path) -> None:
     assert picture.faces.boxes.tolist() == [[5, 10, 15, 20]]
 
 
-def example() -> Picture:
+def example() -> LabelledImage:
     rng = np.random.default_rng(3)
     faces = Faces(np.array([[10, 12, 30, 40], [50, 5, 58, 15]], np.float32))
-    return Picture("x", rng.integers(0, 256, (60, 80, 3), np.uint8), faces, faces)
+    return LabelledImage("x", rng.integers(0, 256, (60, 80, 3), np.uint8), faces, faces)
 
 
 def test_mirroring_twice_is_nothing() -> None:

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from benchmarks import plain
 from lightning.fabric import Fabric
 
-from dartblur.datasets.crops import Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.families import FAMILIES, begun
 from dartblur.nets.unet import FrameGenerator
@@ -55,7 +55,7 @@ def batch() -> Batch:
     pictures = []
     for name in "ab":
         image = cv2.resize(rng.integers(0, 256, (12, 12, 3), np.uint8), (96, 96))
-        pictures.append(Picture(name, np.asarray(image, np.uint8), labels, found))
+        pictures.append(LabelledImage(name, np.asarray(image, np.uint8), labels, found))
     return Batches(pictures, Data(crop=96, batch=2), 24, (0, 0)).batch(1)
 
 

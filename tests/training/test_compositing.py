@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 pytest.importorskip("onnxscript", reason="the export needs it: pip install dartblur[train]")
 
 from dartblur.anonymizers.dartblur import Dartblur
-from dartblur.datasets.crops import Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
@@ -62,14 +62,14 @@ def exported(
 
 
 @pytest.fixture(scope="module")
-def picture() -> Picture:
+def picture() -> LabelledImage:
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 256, (12, 12, 3), np.uint8), (96, 96))
-    return Picture("drawn", np.asarray(image, np.uint8), Faces(BOXES), Faces(BOXES))
+    return LabelledImage("drawn", np.asarray(image, np.uint8), Faces(BOXES), Faces(BOXES))
 
 
 @pytest.fixture(scope="module")
-def batch(kind: str, picture: Picture) -> Batch:
+def batch(kind: str, picture: LabelledImage) -> Batch:
     seamless = kind == "seamless"
     plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0, seamless=seamless)
     for number in range(20):
@@ -84,7 +84,7 @@ def pixels(images: torch.Tensor) -> np.ndarray:
 
 
 def test_training_and_runtime_agree(
-    generator: WindowGenerator, exported: Path, picture: Picture, batch: Batch
+    generator: WindowGenerator, exported: Path, picture: LabelledImage, batch: Batch
 ) -> None:
     served = Dartblur(exported)(picture.image, picture.faces)
     with torch.no_grad():

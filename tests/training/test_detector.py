@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
-from dartblur.datasets.crops import Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.faces import Faces
 from dartblur.training.detector import Schedule, examples_of
 
@@ -26,7 +26,10 @@ def test_examples_depend_on_the_seed_alone_and_hold_faces() -> None:
     rng = np.random.default_rng(0)
     face = Faces(np.array([[20, 20, 40, 44]], np.float32))
     image = rng.integers(0, 256, (80, 90, 3), np.uint8)
-    pictures = [Picture("a", image, face, face), Picture("b", image, Faces.empty(), face)]
+    pictures = [
+        LabelledImage("a", image, face, face),
+        LabelledImage("b", image, Faces.empty(), face),
+    ]
 
     def drawn(seed: int) -> list[torch.Tensor]:
         return [images for images, _ in islice(examples_of(pictures, 48, 3, seed), 2)]

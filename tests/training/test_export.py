@@ -23,7 +23,7 @@ from tests.pictures import FRAME_WEIGHTS, textured
 from tests.training.conftest import Ground
 
 from dartblur.anonymizers import Dartblur
-from dartblur.datasets.crops import Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.errors import TrainingError
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
@@ -71,7 +71,7 @@ def test_the_file_of_the_tests_is_this_generator(
 def test_training_and_runtime_agree(generator: FrameGenerator) -> None:
     boxes = np.array([[4, 6, 20, 26], [12, 10, 40, 50], [50, -9, 70, 25], [50, 50, 51, 51]])
     faces = Faces(boxes.astype(np.float32))
-    picture = Picture("drawn", textured(64, 64), faces, faces)
+    picture = LabelledImage("drawn", textured(64, 64), faces, faces)
     plain = Data(crop=64, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
     drawn = (Batches([picture], plain, 24, (0, 0)).batch(n) for n in range(20))
     upright = torch.from_numpy(picture.image).permute(2, 0, 1).float()

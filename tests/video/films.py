@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 
 from dartblur.anonymizers import Block
-from dartblur.anonymizers.base import Image
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.video import Task, VideoOptions, VideoReport, anonymize_video
 
 RED = (230, 20, 20)

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 from tests.video.films import COVER, RedFinder, hide, make_film, pictures, scene
 
-from dartblur.anonymizers.base import Image
 from dartblur.errors import UsageError, VideoError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.video import Task, VideoOptions, anonymize_video
 
 

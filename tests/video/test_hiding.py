@@ -23,9 +23,8 @@ from tests.video.films import (
     scene,
 )
 
-from dartblur.anonymizers.base import Image
 from dartblur.errors import BoxesError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.video import Task, VideoOptions, VideoReport, anonymize_video, film, is_video
 from dartblur.video.planes import plane_arrays
 from dartblur.video.sink import Sink

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tests.video.films import COVER, RedFinder, is_red, make_film, pictures, scene
 
-from dartblur.anonymizers.base import Image
 from dartblur.errors import UsageError, VideoError
+from dartblur.faces import Image
 from dartblur.pipeline import Pipeline
 from dartblur.video import VideoOptions, film
 from dartblur.video.python import anonymize_frames, anonymize_video

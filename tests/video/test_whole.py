@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from tests.video.films import hide, is_red, make_film, pictures, scene
 
-from dartblur.anonymizers.base import Image
 from dartblur.errors import VideoError
+from dartblur.faces import Image
 from dartblur.video import ebml
 from dartblur.video import source as reading
 from dartblur.video.whole import Wholeness

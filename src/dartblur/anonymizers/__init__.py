@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from dartblur.anonymizers.base import Anonymizer, Image
+from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.blending import Blended, Ellipses
 from dartblur.anonymizers.block import Block
 from dartblur.anonymizers.dartblur import WEIGHTS, Dartblur
@@ -22,7 +22,6 @@ __all__ = [
     "Block",
     "Dartblur",
     "Gaussian",
-    "Image",
     "MethodSettings",
     "Pixelate",
     "make_anonymizer",

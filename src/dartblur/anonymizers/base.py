@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from dartblur import boxes as boxlib
 from dartblur.boxes import Boxes, IntArray
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
-Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.base import Anonymizer, Image, paint_order
+from dartblur.anonymizers.base import Anonymizer, paint_order
 from dartblur.boxes import IntArray
-from dartblur.faces import BoolArray, Faces, FloatArray
+from dartblur.faces import BoolArray, Faces, FloatArray, Image
 
 DEPTH = 4
 """An edge reaches inwards by a box's side over this number: opposite edges never meet."""

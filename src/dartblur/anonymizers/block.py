@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dartblur.anonymizers.base import Box, Image, paint
-from dartblur.faces import Faces
+from dartblur.anonymizers.base import Box, paint
+from dartblur.faces import Faces, Image
 
 
 @dataclass(frozen=True)

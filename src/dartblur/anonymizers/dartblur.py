@@ -12,13 +12,12 @@ import numpy as np
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
-from dartblur.anonymizers.base import Image
 from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
-from dartblur.faces import Faces, FloatArray
+from dartblur.faces import Faces, FloatArray, Image
 from dartblur.onnx_runtime import DEFAULT_DEVICE, Maps, Network
 
 WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"

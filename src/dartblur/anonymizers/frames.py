@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.base import Image
 from dartblur.boxes import IntArray
-from dartblur.faces import BoolArray, FloatArray
+from dartblur.faces import BoolArray, FloatArray, Image
 
 CONTEXT = 64
 """Pixels at the training scale that a frame shows around a box."""

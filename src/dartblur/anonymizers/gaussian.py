@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dartblur.anonymizers.base import Box, Image, paint
+from dartblur.anonymizers.base import Box, paint
 from dartblur.errors import UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 # A box under this is blurred as one of this size around it: its own kernel would be a single pixel,
 # which changes nothing.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dartblur.anonymizers.base import Box, Image, paint
+from dartblur.anonymizers.base import Box, paint
 from dartblur.errors import UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 # Judged by eye on large sharp faces: with 16 cells across a face eyes, nose and mouth have their
 # shape (16 by 16 is also what studies find enough to know a familiar face by); with 12 they are

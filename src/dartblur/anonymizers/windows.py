@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from dartblur.anonymizers.base import Image, paint_order
+from dartblur.anonymizers.base import paint_order
 from dartblur.boxes import IntArray
-from dartblur.faces import FloatArray
+from dartblur.faces import FloatArray, Image
 
 MARGIN = 6
 """The margin on every side is a box's side over this number, at least one pixel."""
@@ -33,7 +32,7 @@ class Windows:
 
     boxes: IntArray
     frames: IntArray
-    pixels: npt.NDArray[np.uint8]
+    pixels: Image
     log_size: FloatArray
 
 

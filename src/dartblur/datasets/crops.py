@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from dartblur import boxes as boxlib
 from dartblur.errors import BoxesError, PictureError
-from dartblur.faces import BoolArray, Faces, Sample
+from dartblur.faces import BoolArray, Faces, Image, Sample
 
-Image = npt.NDArray[np.uint8]
 _GREY = 114
 
 
 @dataclass(frozen=True)
-class Picture:
+class LabelledImage:
     """One decoded picture, (H, W, 3) uint8 RGB, and its faces in pixels.
 
     faces: all that must be hidden; those that are no labels for training and scoring are ignored.
@@ -31,7 +29,7 @@ class Picture:
     found: Faces
 
 
-def shrunk(sample: Sample, longer_side: int) -> Picture:
+def shrunk(sample: Sample, longer_side: int) -> LabelledImage:
     """The sample's picture with its longer side at `longer_side`, and its labels alone.
 
     Raises:
@@ -52,11 +50,11 @@ def shrunk(sample: Sample, longer_side: int) -> Picture:
             f"{width} × {height}; correct the label file"
         )
     labels = sample.faces.with_boxes(inside)[boxlib.area(inside) > 0]
-    whole = Picture(sample.image.name, np.asarray(image, np.uint8), labels, Faces.empty())
+    whole = LabelledImage(sample.image.name, np.asarray(image, np.uint8), labels, Faces.empty())
     return resized(whole, longer_side / max(height, width))
 
 
-def load(samples: Iterable[Sample], longer_side: int, limit_bytes: int) -> Iterator[Picture]:
+def load(samples: Iterable[Sample], longer_side: int, limit_bytes: int) -> Iterator[LabelledImage]:
     """Decodes pictures until `limit_bytes` of pixels are reached."""
     held = 0
     for sample in samples:
@@ -68,8 +66,8 @@ def load(samples: Iterable[Sample], longer_side: int, limit_bytes: int) -> Itera
 
 
 def with_found(
-    picture: Picture, found: Faces, threshold: float = 0.5, hidden: float = 0.5
-) -> Picture:
+    picture: LabelledImage, found: Faces, threshold: float = 0.5, hidden: float = 0.5
+) -> LabelledImage:
     """The picture with the reference detector's faces of score `threshold` and more.
 
     Those of score `hidden` and more that no label covers are hidden too. A face is covered when
@@ -84,7 +82,7 @@ def with_found(
     return replace(picture, faces=Faces.concatenate([picture.faces, unlabelled]), found=found)
 
 
-def mirrored(picture: Picture) -> Picture:
+def mirrored(picture: LabelledImage) -> LabelledImage:
     """The picture with left and right exchanged."""
     width = picture.image.shape[1]
     image = np.ascontiguousarray(picture.image[:, ::-1])
@@ -92,7 +90,7 @@ def mirrored(picture: Picture) -> Picture:
     return replace(picture, image=image, faces=faces, found=found)
 
 
-def resized(picture: Picture, factor: float) -> Picture:
+def resized(picture: LabelledImage, factor: float) -> LabelledImage:
     """The picture stretched by `factor`."""
     height, width = picture.image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -113,7 +111,7 @@ class Place:
     side: int
 
 
-def around_a_face(picture: Picture, side: int, rng: np.random.Generator) -> Place:
+def around_a_face(picture: LabelledImage, side: int, rng: np.random.Generator) -> Place:
     """A crop that holds the middle of a random face, anywhere within it."""
     height, width = picture.image.shape[:2]
     if len(picture.faces):

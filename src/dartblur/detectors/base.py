@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from dartblur.faces import Faces
-
-Image = npt.NDArray[np.uint8]
+from dartblur.faces import Faces, Image
 
 
 class Detector(Protocol):

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as box
-from dartblur.detectors.base import Image
 from dartblur.detectors.fusion import Scores, fuse, suppress
 from dartblur.detectors.tiling import ZOOM_1_AREA, resize, scale_for, tiles
-from dartblur.faces import Faces, FloatArray
+from dartblur.faces import Faces, FloatArray, Image
 from dartblur.onnx_runtime import Maps, Network
 
 Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]

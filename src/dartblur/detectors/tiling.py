@@ -9,9 +9,8 @@ from math import ceil, inf, sqrt
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from dartblur.faces import Image
 
 # Zoom 1 is the picture as it is, up to this many pixels (640 x 640); larger ones are shrunk to it.
 ZOOM_1_AREA = 409_600

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import Image, Place, cut
-from dartblur.faces import Faces
+from dartblur.datasets.crops import Place, cut
+from dartblur.faces import Faces, Image
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
 from dartblur.training.reference import (

@@ -9,7 +9,6 @@ from typing import Literal
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,10 +27,9 @@ from dartblur.evaluation.results import (
     summarize,
 )
 from dartblur.evaluation.tables import Grid, motivation, text_of
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.files import atomic_path
 
-Image = npt.NDArray[np.uint8]
 # Okabe and Ito's, which the colour-blind tell apart.
 _COLOURS = {
     CLEAR: "#000000",

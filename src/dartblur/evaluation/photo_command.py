@@ -10,11 +10,11 @@ from cyclopts import Parameter
 
 from dartblur.anonymizers import ANONYMIZERS
 from dartblur.detectors import DEFAULT, DETECTORS, Detector, make_detector
-from dartblur.detectors.base import Image
 from dartblur.errors import PictureError, UsageError
 from dartblur.evaluation.figures import Panel, detections, save
 from dartblur.evaluation.results import CLEAR
 from dartblur.evaluation.run_only import RUN_ONLY
+from dartblur.faces import Image
 from dartblur.images import read_picture
 from dartblur.pipeline import make_pipeline
 

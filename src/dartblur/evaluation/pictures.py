@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dartblur.datasets.crops import Image, Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.errors import InputError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 _INDEX = "pictures.json"
 _FAST = (cv2.IMWRITE_PNG_COMPRESSION, 1)
@@ -29,7 +29,7 @@ class Entry:
     found: Faces
 
 
-def write_pictures(target: Path, pictures: Iterable[tuple[str, Picture]]) -> None:
+def write_pictures(target: Path, pictures: Iterable[tuple[str, LabelledImage]]) -> None:
     """Writes pictures with the paths that they have below their root, and their faces."""
     entries = []
     with zipfile.ZipFile(target, "w") as archive:
@@ -65,10 +65,10 @@ def read_images(source: Path) -> Iterator[Image]:
             yield np.asarray(image, np.uint8)
 
 
-def read_pictures(images: Path, entries: Path) -> Iterator[Picture]:
+def read_pictures(images: Path, entries: Path) -> Iterator[LabelledImage]:
     """Pictures with the pixels of one file and the faces of another."""
     for image, entry in zip(read_images(images), read_entries(entries), strict=True):
-        yield Picture(entry.path, image, entry.faces, entry.found)
+        yield LabelledImage(entry.path, image, entry.faces, entry.found)
 
 
 def write_detections(target: Path, found: Sequence[Faces]) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from dartblur.detectors import Detector, make_detector
-from dartblur.detectors.base import Image
 from dartblur.errors import UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 # Average precision needs the doubtful faces too.
 CENTERFACE_THRESHOLD = 0.05

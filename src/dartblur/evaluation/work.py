@@ -17,14 +17,14 @@ from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.datasets import READERS
-from dartblur.datasets.crops import Image, Picture, load
+from dartblur.datasets.crops import LabelledImage, load
 from dartblur.errors import InputError, PictureError
 from dartblur.evaluation import pictures as store
 from dartblur.evaluation.config import Recipe, Source
 from dartblur.evaluation.fidelity import found_by, untrained
 from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.evaluation.scoring import score
-from dartblur.faces import Sample
+from dartblur.faces import Image, Sample
 from dartblur.nets.base import DetectorNet
 from dartblur.nets.families import FAMILIES, PRETRAINED
 from dartblur.training.detector import DetectorTrainer, Schedule, examples_of
@@ -301,12 +301,12 @@ def pretrained(detector: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _held(images: Path, entries: Path) -> list[Picture]:
+def _held(images: Path, entries: Path) -> list[LabelledImage]:
     """The pictures that the last training used: the next one often uses the same."""
     return list(store.read_pictures(images, entries))
 
 
-def _brought(folder: Path, pictures: Iterator[Picture]) -> Iterator[Image]:
+def _brought(folder: Path, pictures: Iterator[LabelledImage]) -> Iterator[Image]:
     for picture in pictures:
         path = folder / picture.name
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)

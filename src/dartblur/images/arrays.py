@@ -9,7 +9,8 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
+from dartblur.faces import Image
+from dartblur.images.picture import Encoding, Picture, Samples, shown
 
 InMemory = TypeVar("InMemory", npt.NDArray[Any], Pillow.Image)
 """A picture in memory: what goes in is the kind that comes out."""

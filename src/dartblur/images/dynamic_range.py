@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Image = npt.NDArray[np.uint8]
+from dartblur.faces import Image
+
 Values = npt.NDArray[Any]
 
 # A picture that uses less of its scale than this is too dark, or too flat, to be seen as it is:

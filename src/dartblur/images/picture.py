@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur.boxes import Shape, mask
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.images.dynamic_range import DynamicRange, composite_over, used_range
 
-Image = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 

@@ -14,11 +14,12 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from dartblur.errors import PictureError
+from dartblur.faces import Image
 from dartblur.images import png
 from dartblur.images.exif import orientation_of
 from dartblur.images.integrity import defects, repaired
 from dartblur.images.metadata import metadata_of
-from dartblur.images.picture import Encoding, Image, Picture, Samples, shown
+from dartblur.images.picture import Encoding, Picture, Samples, shown
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 PICTURE_SUFFIXES = frozenset(

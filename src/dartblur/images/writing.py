@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
 from dartblur.errors import PictureError
-from dartblur.images.picture import Image, Metadata, Picture, Samples
+from dartblur.faces import Image
+from dartblur.images.picture import Metadata, Picture, Samples
 from dartblur.images.png import chunk
 
 # What a lossy source does not tell of its own quality is written at about what cameras use.

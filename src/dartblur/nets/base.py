@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dartblur import boxes as boxlib
-from dartblur.datasets.crops import Image
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 Raw = Any
 """What the heads of a network say, in its own form: for its loss and its `candidates`."""

@@ -15,8 +15,7 @@ from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.datasets.crops import (
-    Image,
-    Picture,
+    LabelledImage,
     Place,
     around_a_face,
     cut,
@@ -24,7 +23,7 @@ from dartblur.datasets.crops import (
     mirrored,
     resized,
 )
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.losses.multibox import pad
 from dartblur.nets.base import to_tensor
 from dartblur.training.compositing import Batch
@@ -62,7 +61,7 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        pictures: Sequence[LabelledImage],
         data: Data,
         size: int,
         seed: tuple[int, int],
@@ -92,7 +91,7 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
         return collate(crops)
 
 
-def make_crop(picture: Picture, data: Data, size: int, rng: np.random.Generator) -> Crop:
+def make_crop(picture: LabelledImage, data: Data, size: int, rng: np.random.Generator) -> Crop:
     """A random crop around a face of the randomly resized, mirrored and coloured picture.
 
     The whole picture is blurred before it is cut, so that a face at the crop's edge looks as it

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import Picture, around_a_face, cut, cut_faces, mirrored
+from dartblur.datasets.crops import LabelledImage, around_a_face, cut, cut_faces, mirrored
 from dartblur.losses.multibox import Targets, pad
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import Family
@@ -78,7 +78,9 @@ class DetectorTrainer:
         return losses
 
 
-def examples_of(pictures: Sequence[Picture], crop: int, batch: int, seed: int) -> Iterator[Example]:
+def examples_of(
+    pictures: Sequence[LabelledImage], crop: int, batch: int, seed: int
+) -> Iterator[Example]:
     """Endless random crops around faces, half of them mirrored; they depend on the seed alone."""
     rng = np.random.default_rng(seed)
     usable = [p for p in pictures if len(p.faces)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
-from dartblur.datasets.crops import Picture
+from dartblur.datasets.crops import LabelledImage
 from dartblur.training import checkpoint
 from dartblur.training.algorithm import Training, one_round
 from dartblur.training.compositing import Batch
@@ -28,7 +28,7 @@ from dartblur.training.updates import average_adversary
 def fit(
     training: Training,
     reference: Reference,
-    pictures: Sequence[Picture],
+    pictures: Sequence[LabelledImage],
     config: TrainingConfig,
     out: Path,
     fabric: Fabric,
@@ -83,7 +83,7 @@ def _examples(
 
 
 def _loader(
-    pictures: Sequence[Picture], config: TrainingConfig, first: int, fabric: Fabric
+    pictures: Sequence[LabelledImage], config: TrainingConfig, first: int, fabric: Fabric
 ) -> torch.utils.data.DataLoader[Batch]:
     seed = (config.run.seed, fabric.global_rank)
     source = Batches(pictures, config.data, config.generator.size, seed, first)

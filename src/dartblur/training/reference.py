@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import Image, Picture, Place, cut, with_found
+from dartblur.datasets.crops import LabelledImage, Place, cut, with_found
 from dartblur.errors import ConfigError, UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 from dartblur.nets import retinaface_weights
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, PRETRAINED, Family, backbone_of
@@ -117,18 +117,18 @@ def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
 
 
 def found_in(
-    pictures: Iterator[Picture],
+    pictures: Iterator[LabelledImage],
     reference: Reference,
     side: int,
     size: int = 8,
     threshold: float = 0.5,
     overlap: float = 0.4,
-) -> Iterator[Picture]:
+) -> Iterator[LabelledImage]:
     """Pictures with what the reference detector finds in them on a canvas of `side`².
 
     size: pictures looked at together. threshold, overlap: as for `Family.detect`.
     """
-    held: list[Picture] = []
+    held: list[LabelledImage] = []
     for picture in pictures:
         held.append(picture)
         if len(held) == size:
@@ -139,8 +139,8 @@ def found_in(
 
 
 def _found(
-    pictures: list[Picture], reference: Reference, side: int, threshold: float, overlap: float
-) -> Iterator[Picture]:
+    pictures: list[LabelledImage], reference: Reference, side: int, threshold: float, overlap: float
+) -> Iterator[LabelledImage]:
     images = to_tensor([cut(p.image, Place(0, 0, side)) for p in pictures])
     device = next(reference.net.parameters()).device
     found = reference.detect(images.to(device), threshold, overlap)

@@ -17,7 +17,7 @@ from torch import nn
 
 from dartblur import toml
 from dartblur.datasets import READERS
-from dartblur.datasets.crops import Picture, load
+from dartblur.datasets.crops import LabelledImage, load
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
@@ -149,7 +149,7 @@ def make_generator(
 
 def training_pictures(
     data: Path, settings: TrainingConfig, reference: Reference, told: Told
-) -> Sequence[Picture]:
+) -> Sequence[LabelledImage]:
     """The pictures of split "train" with a face, f's detections in them; not those held out.
 
     Raises:

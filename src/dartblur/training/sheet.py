@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from dartblur.errors import TrainingError
+from dartblur.faces import Image
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.reference import Reference
 
@@ -39,7 +40,7 @@ def write_sheet(
         raise TrainingError(f"{path}: cannot be written ({error.strerror}); make room") from error
 
 
-def _drawn(image: Tensor, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def _drawn(image: Tensor, boxes: npt.NDArray[np.float32]) -> Image:
     pixels = image.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
     canvas = np.ascontiguousarray(pixels)
     for x1, y1, x2, y2 in boxes.round().astype(int).tolist():

@@ -20,9 +20,9 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.format import VideoFormat
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.base import Anonymizer, Image
+from dartblur.anonymizers.base import Anonymizer
 from dartblur.boxes import IntArray
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 Plane = npt.NDArray[Any]
 Sketch = npt.NDArray[np.float32]

@@ -11,9 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dartblur.anonymizers import DEFAULT_METHOD, Image
+from dartblur.anonymizers import DEFAULT_METHOD
 from dartblur.detectors import FILM
 from dartblur.errors import UsageError
+from dartblur.faces import Image
 from dartblur.pipeline import Pipeline, grown, make_pipeline
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video import film
