@@ -34,7 +34,7 @@ from dartblur.anonymizers import make_anonymizer
 from dartblur.detectors import centerface, make_detector
 from dartblur.detectors.network import shipped
 from dartblur.faces import FloatArray, Image
-from dartblur.video import Task, VideoOptions, anonymize_video
+from dartblur.video import VideoOptions, VideoTask, anonymize_video
 
 LARGE = 48
 # What deface does by default: one look at 0.2, boxes 1.6 times as wide and high (its
@@ -72,20 +72,29 @@ def main() -> None:
 def alone(options: argparse.Namespace) -> Row:
     """One film in this process; `--detector none` decodes and encodes only."""
     detector = None if options.detector == "none" else make_detector(options.detector)
-    task = Task(
+    task = VideoTask(
         str(options.film),
         make_anonymizer(),
         detector,
-        options=VideoOptions(every=options.every, limit=options.seconds, workers=options.workers),
+        options=VideoOptions(every=options.every),
         boxes_out=Path(f"{options.out}.jsonl"),
+        workers=options.workers,
     )
+
+    def stop_in_time(done: float, total: float | None) -> None:
+        if options.seconds and done >= options.seconds:
+            raise SystemExit
+
     started = time.monotonic()
-    report = anonymize_video(task, options.out)
+    report = anonymize_video(task, options.out, progress=stop_in_time)
     return {"frames": report.frames, "faces": report.faces, "s": time.monotonic() - started}
 
 
 def recall(options: argparse.Namespace, folder: Path) -> Iterator[Row]:
     options.out = options.out or folder / f"out{options.film.suffix}"
+    if options.seconds:
+        part = folder / f"part{options.film.suffix}"
+        options.film, options.seconds = looped(options.film, part, options.seconds), None
     alone(options)
     ours = covers_of(Path(f"{options.out}.jsonl"))
     frames = len(ours)

@@ -176,7 +176,7 @@ def test_a_film_by_one_call_tells_how_far_it_is(tmp_path: Path) -> None:
         source, str(target), "block", progress=lambda done, _all: told.append(done)
     )
     assert target.is_file()
-    assert report.covers >= report.frames > 0
+    assert report.boxes >= report.frames > 0
     assert report.faces == 1
     assert told == sorted(told)
     assert told

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dartblur.faces import Faces, Sample
     from dartblur.pipeline import Pipeline, make_pipeline
     from dartblur.video import VideoOptions, VideoReport
-    from dartblur.video.python import anonymize_frames, anonymize_video
+    from dartblur.video.api import anonymize_frames, anonymize_video
 
     __version__: str
 
@@ -49,8 +49,8 @@ _HOMES = {
     "VideoOptions": "video",
     "VideoReport": "video",
     "anonymize": "api",
-    "anonymize_frames": "video.python",
-    "anonymize_video": "video.python",
+    "anonymize_frames": "video.api",
+    "anonymize_video": "video.api",
     "make_pipeline": "pipeline",
 }
 

@@ -1,4 +1,4 @@
-"""One picture, for those who write Python; `dartblur.video.python` does films."""
+"""One picture, for those who write Python; `dartblur.video.api` does films."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def anonymize(
         path = Path(image)
         if is_video(path):
             raise UsageError(f"{path}: is a film: dartblur.anonymize_video hides its faces")
-        return _pipeline(method, detector).hidden(read_picture(path), boxes).rgb
+        return _pipeline(method, detector).anonymize(read_picture(path), boxes).rgb
     safe: npt.NDArray[Any] | Pillow.Image = _pipeline(method, detector)(image, boxes)
     return safe
 

@@ -19,8 +19,8 @@ from cyclopts.config import Toml
 from PIL import Image as Pillow
 
 from dartblur import __version__, batch
-from dartblur.batch.progress import printable
 from dartblur.errors import ConfigError, DartblurError, InputError, UsageError
+from dartblur.formatting import printable
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import Detector, make_detector
 from dartblur.detectors.fusion import unite
 from dartblur.errors import BoxesError, UsageError
-from dartblur.faces import Faces, Image
+from dartblur.faces import BoolArray, Faces, Image
 from dartblur.images import Picture, encode_picture, read_picture
 from dartblur.images.arrays import InMemory, as_given, picture_of
 from dartblur.images.reading import MAX_MEGAPIXELS
@@ -50,18 +50,18 @@ class Pipeline:
 
     def __call__(self, image: InMemory, boxes: Faces | npt.ArrayLike | None = None) -> InMemory:
         """A new picture with every face hidden, of the kind that went in; see `anonymize`."""
-        return as_given(self.hidden(picture_of(image), boxes), image)
+        return as_given(self.anonymize(picture_of(image), boxes), image)
 
-    def hidden(self, picture: Picture, boxes: Faces | npt.ArrayLike | None = None) -> Picture:
+    def anonymize(self, picture: Picture, boxes: Faces | npt.ArrayLike | None = None) -> Picture:
         """The picture with its faces hidden, or with what lies in the given boxes.
 
         Raises:
             ValueError: a given box covers no pixel.
         """
-        found = self.faces_of(picture) if boxes is None else checked_boxes(boxes, *picture.size)
-        return self.covered(picture, found)
+        faces = self.detect(picture) if boxes is None else _checked(boxes, *picture.size)
+        return self.hide(picture, faces)
 
-    def covered(self, picture: Picture, faces: Faces) -> Picture:
+    def hide(self, picture: Picture, faces: Faces) -> Picture:
         """The picture with these faces hidden, whoever found them."""
         _log.debug("%d × %d pixels: %d boxes", *picture.size[::-1], len(faces))
         return picture.hidden(self.anonymizer(picture.rgb, faces), faces, self.shape)
@@ -72,37 +72,19 @@ class Pipeline:
         Raises:
             ValueError: image is of a kind that `anonymize` does not take.
         """
-        return self.faces_of(picture_of(image))
+        return self.detect(picture_of(image))
 
-    def faces_of(self, picture: Picture) -> Faces:
+    def detect(self, picture: Picture) -> Faces:
         """The boxes to hide in a picture, in whichever of its views they are seen."""
-        first, *others = (self._found(view) for view in picture.views)
+        first, *others = (self._detected(view) for view in picture.views)
         # United before they grow, lest neighbours become one.
         for more in others:
             first = unite(first, more, SAME_FACE)
         return grown(first, self.margin, *picture.size)
 
-    def _found(self, image: Image) -> Faces:
+    def _detected(self, image: Image) -> Faces:
         [faces] = self.detector([image])
         return faces
-
-
-def checked_boxes(boxes: Faces | npt.ArrayLike, height: int, width: int) -> Faces:
-    """Boxes that a caller gives, checked: each covers a pixel of the picture.
-
-    Raises:
-        ValueError: one does not, or all lie within 0..1, as shares of the picture's sides do.
-    """
-    faces = boxes if isinstance(boxes, Faces) else Faces(np.asarray(boxes, np.float32))
-    if len(faces) and (faces.boxes >= 0).all() and (faces.boxes <= 1).all():
-        raise ValueError("boxes must be in pixels; these lie within 0..1, as shares of a side do")
-    empty = boxlib.area(boxlib.clip(faces.boxes, height, width)) <= 0
-    if empty.any():
-        raise ValueError(
-            f"box {faces.boxes[empty][0].tolist()} covers no pixel of the {width} × {height} "
-            "picture"
-        )
-    return faces
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:
@@ -134,36 +116,62 @@ def hide_picture(
     picture = read_picture(source, max_megapixels, tolerant=tolerant)
     faces, notes = Faces.empty(), list[str]()
     if given is not None:
-        faces, notes = _fitting(given, source, picture.size)
+        faces, notes = _usable(given, source, picture.size)
     if given is None or besides:
-        faces = Faces.concatenate([faces, pipeline.faces_of(picture)])
-    safe = pipeline.covered(picture, faces)
+        faces = Faces.concatenate([faces, pipeline.detect(picture)])
+    safe = pipeline.hide(picture, faces)
     data = encode_picture(safe, source, keep_metadata=keep_metadata)
     return data, picture_record(source, faces, picture.size, [*picture.warnings, *notes])
 
 
-def _fitting(given: PictureBoxes, source: Path, size: tuple[int, int]) -> tuple[Faces, list[str]]:
-    """The given faces that cover a pixel of a picture of this size, and notes of the others."""
+def _checked(boxes: Faces | npt.ArrayLike, height: int, width: int) -> Faces:
+    """Boxes that a caller gives, each of which covers a pixel of the picture.
+
+    Raises:
+        ValueError: one does not, or all lie within 0..1, as shares of the picture's sides do.
+    """
+    faces = boxes if isinstance(boxes, Faces) else Faces(np.asarray(boxes, np.float32))
+    if len(faces) and (faces.boxes >= 0).all() and (faces.boxes <= 1).all():
+        raise ValueError("boxes must be in pixels; these lie within 0..1, as shares of a side do")
+    covering = _cover_pixels(faces, height, width)
+    if not covering.all():
+        raise ValueError(
+            f"box {faces.boxes[~covering][0].tolist()} covers no pixel of the {width} × {height} "
+            "picture"
+        )
+    return faces
+
+
+def _usable(given: PictureBoxes, source: Path, size: tuple[int, int]) -> tuple[Faces, list[str]]:
+    """The faces given by a file that cover a pixel of the picture, and a note of the others.
+
+    Raises:
+        BoxesError: none does, or they are for a picture of another size.
+    """
     height, width = size
     if given.size is not None and given.size != size:
         raise BoxesError(
             f"{source}: is {width} × {height} pixels when upright, "
             f"but its boxes are for {given.size[1]} × {given.size[0]}"
         )
-    boxes = given.faces.boxes
-    covering = (boxlib.area(boxes) > 0) & (boxlib.area(boxlib.to_pixels(boxes, *size)) > 0)
-    missing = boxes[~covering]
+    covering = _cover_pixels(given.faces, *size)
+    missing = given.faces.boxes[~covering]
     if not len(missing):
         return given.faces, []
     first = ", ".join(f"({x1:g}, {y1:g}) to ({x2:g}, {y2:g})" for x1, y1, x2, y2 in missing[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    told = f"{len(missing)} of {len(boxes)} given boxes cover no pixel of it: {first}{more}"
+    note = f"{len(missing)} of {len(covering)} given boxes cover no pixel of it: {first}{more}"
     if not covering.any():
         raise BoxesError(
-            f"{source}: is {width} × {height} pixels; {told}; boxes must be in pixels of the "
+            f"{source}: is {width} × {height} pixels; {note}; boxes must be in pixels of the "
             "upright picture"
         )
-    return given.faces[covering], [told]
+    return given.faces[covering], [note]
+
+
+def _cover_pixels(faces: Faces, height: int, width: int) -> BoolArray:
+    """(N,) True where a box covers a pixel of the picture."""
+    return boxlib.area(boxlib.clip(faces.boxes, height, width)) > 0
 
 
 def make_pipeline(

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from tests.conftest import Outcome
 from tests.pictures import middle, smooth, state, textured, tree
 
-from dartblur.batch import hiding
+from dartblur.batch import worker
 
 COUNT, HEIGHT, WIDTH = 30, 210, 300
 SUFFIXES = (".png", ".jpg", ".webp")
@@ -54,9 +54,9 @@ def boxes(folder: Path) -> Path:
 DYING = """
 import os, signal, sys
 from dartblur import cli
-from dartblur.batch import hiding
+from dartblur.batch import worker
 number, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
-real, begun = hiding.write_atomically, []
+real, begun = worker.write_atomically, []
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -74,7 +74,7 @@ def write(target, data, parts=None):
     real(target, data, parts)
     die()
 
-hiding.write_atomically = write
+worker.write_atomically = write
 cli.main()
 """
 
@@ -150,7 +150,7 @@ def test_killed_while_a_file_gets_its_name(
     for name in ("a.png", "b.png", "c.png"):
         save(tmp_path / "in" / name)
     out = tmp_path / "out"
-    real = hiding.write_atomically
+    real = worker.write_atomically
 
     def write(target: Path, data: bytes, parts: Path | None = None) -> None:
         if target.name == "b.png":
@@ -162,10 +162,10 @@ def test_killed_while_a_file_gets_its_name(
             raise Killed
         real(target, data, parts)
 
-    monkeypatch.setattr(hiding, "write_atomically", write)
+    monkeypatch.setattr(worker, "write_atomically", write)
     with pytest.raises(Killed):
         hide(tmp_path / "in", "-o", out)
-    monkeypatch.setattr(hiding, "write_atomically", real)
+    monkeypatch.setattr(worker, "write_atomically", real)
     stamp = (out / "a.png").stat().st_mtime_ns
     assert hide(tmp_path / "in", "-o", out).status == 0
     assert tree(out) == ["a.png", "b.png", "c.png"]

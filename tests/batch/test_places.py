@@ -14,7 +14,7 @@ from tests.conftest import Outcome
 from tests.pictures import assert_is_hidden, textured, tree
 
 from dartblur import files, pipeline
-from dartblur.batch import hiding
+from dartblur.batch import worker
 from dartblur.errors import VideoError
 
 Hide = Callable[..., Outcome]
@@ -63,13 +63,13 @@ def test_a_disk_that_fills_up_and_is_freed(
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(target, data, folder)
 
-    monkeypatch.setattr(hiding, "write_atomically", write)
+    monkeypatch.setattr(worker, "write_atomically", write)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "b.png: cannot be written: No space left on device" in outcome.error
     assert tree(tmp_path / "out") == ["a.png", "c.png"]
     assert not list(tmp_path.rglob("*.part"))
-    monkeypatch.setattr(hiding, "write_atomically", real)
+    monkeypatch.setattr(worker, "write_atomically", real)
     assert hide(tmp_path / "in", "-o", tmp_path / "out").status == 0
     assert tree(tmp_path / "out") == ["a.png", "b.png", "c.png"]
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_interrupted_goes_on_later(
     for number in range(6):
         save(tmp_path / "in" / f"{number}.png")
     name = "read_picture" if when == "reading" else "write_atomically"
-    room = pipeline if when == "reading" else hiding
+    room = pipeline if when == "reading" else worker
     real = getattr(room, name)
 
     def stop(path: Path, *rest: object, **named: object) -> object:
@@ -132,7 +132,7 @@ def test_a_film_can_be_interrupted(
         threads.append(threading.current_thread())
         raise VideoError("a.mp4: no film")
 
-    monkeypatch.setattr(hiding, "hide_film", film)
+    monkeypatch.setattr(worker, "hide_film", film)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "a.mp4: no film" in outcome.error

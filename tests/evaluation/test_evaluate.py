@@ -32,7 +32,7 @@ from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
 from dartblur.evaluation.work import Look
 from dartblur.nets.retinaface import RetinaFace
-from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
 from dartblur.training.reference import Start
 
@@ -172,7 +172,7 @@ def test_stopped_after_any_stage_it_goes_on(
             run_stages(plan.stages, tmp_path, 1, stop)
     rows = run(config, data, tmp_path)
     assert rows == undisturbed[1]
-    keys = [spent.key for spent in read_log(tmp_path)]
+    keys = [usage.key for usage in read_log(tmp_path)]
     assert len(keys) == len(set(keys)) == len(plan.stages)
 
 
@@ -181,8 +181,8 @@ DYING = """
 import os, signal, sys
 from contextlib import contextmanager
 from dartblur import cli
-from dartblur.stages import running
-number, real, begun = int(sys.argv.pop(1)), running.atomic_path, []
+from dartblur.stages import runner
+number, real, begun = int(sys.argv.pop(1)), runner.atomic_path, []
 
 @contextmanager
 def dying(target):
@@ -192,7 +192,7 @@ def dying(target):
         if len(begun) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-running.atomic_path = dying
+runner.atomic_path = dying
 cli.main()
 """
 

@@ -243,10 +243,10 @@ def test_the_pipeline_searches_every_view_and_tells_each_face_once(tmp_path: Pat
     alpha = picture.samples[..., 3].copy()
     alpha[HEIGHT // 2, WIDTH // 2] = 0
     picture.samples[..., 3] = alpha
-    faces = pipeline.faces_of(picture)
+    faces = pipeline.detect(picture)
     assert sorted(faces.boxes.tolist()) == sorted([[0, 0, 4, 4], [X1, Y1, X2, Y2]])
     opaque = read(tmp_path, pillow_file(Pillow.fromarray(CLEAR), "PNG"), ".png")
-    assert pipeline.faces_of(opaque) == pipeline.faces(opaque.rgb)
+    assert pipeline.detect(opaque) == pipeline.faces(opaque.rgb)
 
 
 def test_united_boxes_cover_all_that_was_found() -> None:

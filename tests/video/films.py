@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,8 @@ import numpy as np
 
 from dartblur.anonymizers import Block
 from dartblur.faces import Faces, Image
-from dartblur.video import Task, VideoOptions, VideoReport, anonymize_video
+from dartblur.video import VideoOptions, VideoReport, VideoTask, anonymize_video
+from dartblur.video.planes import plane_arrays
 
 RED = (230, 20, 20)
 BLUE = (20, 20, 230)
@@ -160,12 +161,23 @@ def make_film(
     return path
 
 
-def hide(
-    source: Path, target: Path, finder: RedFinder | None = None, **options: Any
-) -> VideoReport:
-    """Hides the red squares of a film under blue blocks."""
-    task = Task(str(source), COVER, finder or RedFinder(), options=VideoOptions(**options))
+def hide(source: Path, target: Path, finder: RedFinder | None = None, **told: Any) -> VideoReport:
+    """Hides the red squares of a film under blue blocks; told: of options and task."""
+    names = {field.name for field in fields(VideoOptions)}
+    options = VideoOptions(**{name: value for name, value in told.items() if name in names})
+    others = {name: value for name, value in told.items() if name not in names}
+    task = VideoTask(str(source), COVER, finder or RedFinder(), options=options, **others)
     return anonymize_video(task, target)
+
+
+def random_frame(pixel_format: str, width: int, height: int) -> av.VideoFrame:
+    """A frame of noise."""
+    frame = av.VideoFrame(width, height, pixel_format)
+    dice = np.random.default_rng(0)
+    bits = frame.format.components[0].bits
+    for plane in plane_arrays(frame):
+        plane[:] = dice.integers(0, 2**bits, plane.shape)
+    return frame
 
 
 def pictures(path: Path) -> list[Image]:

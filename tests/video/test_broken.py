@@ -18,7 +18,7 @@ from tests.video.films import COVER, RedFinder, hide, make_film, pictures, scene
 
 from dartblur.errors import UsageError, VideoError
 from dartblur.faces import Faces, Image
-from dartblur.video import Task, VideoOptions, anonymize_video
+from dartblur.video import VideoOptions, VideoTask, anonymize_video
 
 
 def noisy(frames: int = 40) -> list[Image]:
@@ -134,8 +134,8 @@ def test_a_detector_or_an_anonymizer_that_fails(tmp_path: Path) -> None:
         raise RuntimeError("no colour left")
 
     for task in (
-        Task(str(film), COVER, failing),
-        Task(str(film), careless, RedFinder()),
+        VideoTask(str(film), COVER, failing),
+        VideoTask(str(film), careless, RedFinder()),
     ):
         with pytest.raises(RuntimeError, match="no "):
             anonymize_video(task, tmp_path / "b.mp4")
@@ -149,9 +149,7 @@ def test_a_detector_or_an_anonymizer_that_fails(tmp_path: Path) -> None:
         {"audio": "louder"},
         {"lookaround": -1},
         {"bridge": 100},
-        {"workers": 0},
         {"quality": -3},
-        {"limit": 0},
     ],
 )
 def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
@@ -159,12 +157,17 @@ def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
         VideoOptions(**wrong)  # type: ignore[arg-type]
 
 
+def test_no_worker_is_refused() -> None:
+    with pytest.raises(UsageError, match="workers"):
+        VideoTask("film.mp4", COVER, None, workers=0)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tests.video.films import hide
-from dartblur.video import film
-from dartblur.video.sink import Sink
+from dartblur.video import processor
+from dartblur.video.writer import Writer
 
 def child(wanted):
     left = wanted
@@ -183,9 +186,9 @@ def child(wanted):
             moment("after " + label)
             return result
         setattr(owner, name, told)
-    around(Sink, "write", "a frame")
-    around(Sink, "finish", "the end")
-    around(film, "verify", "the check")
+    around(Writer, "write", "a frame")
+    around(Writer, "finish", "the end")
+    around(processor, "verify", "the check")
     around(Path, "replace", "the name")
     hide(Path(sys.argv[1]), Path(sys.argv[2]))
     print(0, "done", flush=True)

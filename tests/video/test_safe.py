@@ -13,7 +13,7 @@ import pytest
 from tests.video.films import RedFinder, hide, is_red, make_film, pictures, scene
 
 from dartblur.errors import VideoError
-from dartblur.video.headers import setup_only
+from dartblur.video.extradata import strip_extradata
 
 MILLI = Fraction(1, 1000)
 FACE = b"\xff\xd8\xff\xe0 a face"
@@ -85,7 +85,7 @@ EVENTS = b"[Events]\r\nFormat: Layer, Start, End, Text\r\n"
 def test_scripts_keep_no_pictures() -> None:
     pictured = HEAD + b"[Graphics]\r\nfilename: a.jpg\r\n" + FACE + b"\r\n" + STYLE
     pictured += b"[Fonts]\r\nfontname: a.ttf\r\n" + FACE + b"\r\n" + EVENTS
-    assert setup_only("ass", pictured) == HEAD + STYLE + EVENTS
+    assert strip_extradata("ass", pictured) == HEAD + STYLE + EVENTS
 
 
 def test_a_script_in_a_film_keeps_no_pictures(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def vorbis(comment: bytes) -> bytes:
 @pytest.mark.parametrize("size", [0, 254, 255, 256, 70_000])
 def test_vorbis_keeps_its_setup_and_no_comments(size: int) -> None:
     bare = vorbis(bytes(8))
-    assert setup_only("vorbis", vorbis(b"METADATA_BLOCK_PICTURE=" + bytes(size))) == bare
-    assert setup_only("vorbis", bare) == bare
+    assert strip_extradata("vorbis", vorbis(b"METADATA_BLOCK_PICTURE=" + bytes(size))) == bare
+    assert strip_extradata("vorbis", bare) == bare
 
 
 def test_flac_keeps_its_stream_info_alone() -> None:
     info = bytes(range(34))
-    assert setup_only("flac", b"fLaC\x00\x00\x00\x22" + info + b"\x86" + FACE) == info
-    assert setup_only("flac", info + FACE) == info
+    assert strip_extradata("flac", b"fLaC\x00\x00\x00\x22" + info + b"\x86" + FACE) == info
+    assert strip_extradata("flac", info + FACE) == info
 
 
 def test_sound_whose_header_holds_a_picture(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_sound_whose_header_holds_a_picture(tmp_path: Path) -> None:
             header = container.streams.audio[0].codec_context.extradata
             heard.append((np.concatenate(frames, axis=1), header))
     np.testing.assert_array_equal(heard[0][0], heard[1][0])
-    assert heard[1][1] == setup_only("vorbis", heard[0][1])
+    assert heard[1][1] == strip_extradata("vorbis", heard[0][1])
 
 
 def test_long_tags_go_even_where_tags_are_kept(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a film is made of comes out as it went in: times, sound, words, colour, turn."""
+"""What a film is made of comes out as it went in: times, sound, words, colour, orientation."""
 
 from __future__ import annotations
 

@@ -1,14 +1,15 @@
 """Folders of any size: found, hidden side by side, and never done twice."""
 
-from dartblur.batch.commands import STANDARD_INPUT, anonymize, detect
-from dartblur.batch.comparing import compare
-from dartblur.batch.options import FilmOptions, FindOptions, HideOptions, RunOptions
+from dartblur.batch.anonymize_command import STANDARD_INPUT, anonymize
+from dartblur.batch.compare_command import compare
+from dartblur.batch.detect_command import detect
+from dartblur.batch.options import AnonymizationOptions, DetectionOptions, FilmOptions, RunOptions
 
 __all__ = [
     "STANDARD_INPUT",
+    "AnonymizationOptions",
+    "DetectionOptions",
     "FilmOptions",
-    "FindOptions",
-    "HideOptions",
     "RunOptions",
     "anonymize",
     "compare",

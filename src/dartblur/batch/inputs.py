@@ -21,16 +21,16 @@ class Job:
     """One input file.
 
     relative: where its output goes below the output folder. problem: why it cannot be done, if so.
-    passed_over: nothing is to be done: its name is no picture's or film's, or is hidden. place and
-    found: the file's real path and stamp, where the search through the folders saw them already.
+    passed_over: nothing is to be done: its name is no picture's or film's, or is hidden.
+    real_path and stamp: of the file, where the search through the folders saw them already.
     """
 
     source: Path
     relative: Path
     problem: str | None = None
     passed_over: bool = False
-    place: str | None = None
-    found: Stamp | None = None
+    real_path: str | None = None
+    stamp: Stamp | None = None
 
     @property
     def is_film(self) -> bool:
@@ -39,8 +39,8 @@ class Job:
 
     def made_from(self) -> tuple[str, int | None, int | None]:
         """The real path, size and time of the source: what tells it from every other."""
-        place = self.place or os.path.realpath(self.source)
-        return place, *(self.found or stamp(self.source))
+        real_path = self.real_path or os.path.realpath(self.source)
+        return real_path, *(self.stamp or stamp_of(self.source))
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def _file_job(entry: os.DirEntry[str], path: Path, below: Path, real: str) -> Jo
     except OSError as error:
         return Job(path, below, f"cannot be read: {error.strerror}")
     found = (status.st_size, status.st_mtime_ns)
-    return Job(path, below, _kind_problem(status.st_mode), place=real, found=found)
+    return Job(path, below, _kind_problem(status.st_mode), real_path=real, stamp=found)
 
 
-def stamp(path: str | Path) -> Stamp:
+def stamp_of(path: str | Path) -> Stamp:
     """Size and time of the last change in nanoseconds; None twice where there is no file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - asked for every file
@@ -128,19 +128,14 @@ def check_places(paths: Sequence[Path], out: Path) -> None:
         )
     target = out.resolve()
     for path in paths:
-        if path.is_dir() and lies_in(target, path.resolve()):
+        if path.is_dir() and target.is_relative_to(path.resolve()):
             raise UsageError(f"{out}: the output may not lie in the input folder {path}")
-
-
-def lies_in(path: Path, folder: Path) -> bool:
-    """True where `path` is `folder` or lies below it; both are real paths."""
-    return path == folder or folder in path.parents
 
 
 def _link_problem(real: str, above: tuple[str, ...]) -> str | None:
     if not os.path.exists(real):  # noqa: PTH110
         return "a link that leads nowhere, or to itself"
-    if not lies_in(Path(real), Path(above[0])):
+    if not Path(real).is_relative_to(above[0]):
         return f"a link out of the folder, to {real}; name that as an input of its own"
     if real in above:
         return f"a link in a circle, back to {real}"

@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from dartblur.batch.inputs import Job, Stamp, stamp
-from dartblur.batch.progress import printable
+from dartblur.batch.inputs import Job, Stamp, stamp_of
 from dartblur.errors import UsageError
+from dartblur.formatting import printable
 from dartblur.records import Record
 
 DONE, FAILED, PASSED_OVER = "done", "failed", "passed over"
@@ -103,7 +103,7 @@ class Ledger:
         again: what is done already is pending all the same.
         """
         source = iter(jobs)
-        with self._told():
+        with self._locked():
             self._base.execute("BEGIN")
             while some := list(islice(source, _SLICE)):
                 self._plan(some, again=again)
@@ -130,7 +130,7 @@ class Ledger:
                     f"would get the same output name as {os.fsdecode(first)}: "
                     "give the folders one by one"
                 )
-                entered[twin] = self._ended(twin, job, failed(job, problem))
+                entered[twin] = self._ended(twin, job, failed_record(job, problem))
                 continue
             if job.passed_over:
                 record = Record(job.relative.as_posix(), str(job.source), PASSED_OVER)
@@ -138,13 +138,13 @@ class Ledger:
                 continue
             place, *seen = job.made_from()
             made_from = (os.fsencode(place), settings, *seen)
-            ours, there = _output_of(old), stamp(self._out / job.relative)
+            ours, there = _output_of(old), stamp_of(self._out / job.relative)
             if job.problem:
                 # Made of what was there before the problem.
                 if ours != (None, None) and ours in (there, _OURS):
                     with suppress(OSError):
                         (self._out / job.relative).unlink()
-                entered[key] = self._ended(key, job, failed(job, job.problem))
+                entered[key] = self._ended(key, job, failed_record(job, job.problem))
             elif old and not again and ours == there and old[3:8] == (DONE, *made_from):
                 kept.append((self._run, key))
                 known[key] = old._replace(run=self._run)
@@ -162,7 +162,7 @@ class Ledger:
 
     def _ended(self, key: bytes, job: Job, record: Record) -> tuple[Any, ...]:
         """The row of a job that nothing is left to do for."""
-        told = None if record.error is None else printable(failure(record))
+        told = None if record.error is None else printable(failure_line(record))
         return (key, os.fsencode(job.source), None, self._run, record.status, None, None, None,
                 None, None, 0, told, record.published(self._out).to_json())  # fmt: skip
 
@@ -197,7 +197,7 @@ class Ledger:
 
     def may_replace(self, relative: Path, target: Path) -> bool:
         """True where `target` does not exist, or is what an earlier run of ours left there."""
-        found = stamp(target)
+        found = stamp_of(target)
         if found == (None, None):
             return not target.is_symlink()
         row = self._one(
@@ -214,7 +214,7 @@ class Ledger:
         self._set(
             "UPDATE files SET status = 'done', output_size = ?, output_time = ?, faces = ?,"
             " record = ? WHERE output = ?",
-            *stamp(target),
+            *stamp_of(target),
             record.faces,
             record.published(self._out).to_json(),
             os.fsencode(relative),
@@ -225,7 +225,7 @@ class Ledger:
         self._set(
             "UPDATE files SET status = 'failed', output_size = NULL, output_time = NULL, told = ?,"
             " record = ? WHERE output = ?",
-            printable(failure(record)),
+            printable(failure_line(record)),
             record.published(self._out).to_json(),
             os.fsencode(relative),
         )
@@ -250,7 +250,7 @@ class Ledger:
             if run != self._run:
                 gone = not os.path.lexists(source)
                 if status == DONE:
-                    gone = stamp(self._out / os.fsdecode(output)) != tuple(ours)
+                    gone = stamp_of(self._out / os.fsdecode(output)) != tuple(ours)
                 if gone:
                     continue
             yield line
@@ -265,20 +265,20 @@ class Ledger:
             last = rows[-1][0]
 
     def _one(self, query: str, *values: Any) -> tuple[Any, ...]:
-        with self._told():
+        with self._locked():
             row: tuple[Any, ...] = self._base.execute(query, values).fetchone()
         return row
 
     def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._told():
+        with self._locked():
             return self._base.execute(query, values).fetchall()
 
     def _set(self, query: str, *values: Any) -> None:
-        with self._told():
+        with self._locked():
             self._base.execute(query, values)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """The base for one thread at a time; a full disk, or a fault of it, is told as such."""
         with self._lock:
             try:
@@ -363,12 +363,12 @@ def _output_of(old: _Row | None) -> Stamp:
     return _OURS if old.status == "writing" else (old.output_size, old.output_time)
 
 
-def failed(job: Job, problem: str) -> Record:
+def failed_record(job: Job, problem: str) -> Record:
     """The record of a job that cannot be done."""
     return Record(job.relative.as_posix(), str(job.source), FAILED, error=problem)
 
 
-def failure(record: Record) -> str:
+def failure_line(record: Record) -> str:
     """The line that tells a person of a failed file."""
     error = str(record.error)
     return "FAILED " + (error if error.startswith(record.source) else f"{record.source}: {error}")

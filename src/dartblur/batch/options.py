@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
-from dartblur.batch.inputs import stamp
+from dartblur.batch.inputs import stamp_of
 from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
@@ -31,7 +31,7 @@ _MOST_WORKERS = 64
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class FindOptions:
+class DetectionOptions:
     """How faces are found.
 
     Parameters
@@ -57,7 +57,7 @@ class FindOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class HideOptions:
+class AnonymizationOptions:
     """How faces are found and hidden.
 
     Parameters
@@ -90,7 +90,7 @@ class HideOptions:
         than refuse them.
     """
 
-    find: FindOptions = FindOptions()
+    find: DetectionOptions = DetectionOptions()
     method: str = DEFAULT_METHOD
     strength: float = 1.0
     cells: int = 8
@@ -129,7 +129,7 @@ class HideOptions:
         described["boxes"] = None if self.boxes is None else self.boxes_mode
         del described["boxes_mode"]
         weights = self.weights or (WEIGHTS if self.method == "dartblur" else None)
-        described["weights"] = weights and _hash(weights, stamp(weights))
+        described["weights"] = weights and _hash(weights, stamp_of(weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         del found["device"]  # where it runs decides nothing
         return {**found, **described, "version": version("dartblur")}
@@ -150,58 +150,19 @@ class HideOptions:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class FilmOptions:
-    """How films are done; what is not said follows the source.
+    """How films are done, and boxes for them.
 
     Parameters
     ----------
-    every
-        The detector looks at every Nth frame, tracks carry between; 0 keeps up with a camera.
-    audio
-        `keep` copies the sound as it is, `drop` leaves it out.
-    codec
-        `h264`, `hevc`, `av1`, `vp9`, or the name of an encoder of FFmpeg's.
-    quality
-        On the encoder's own scale (crf); lower is better.
-    preset
-        The encoder's own name of its speed.
-    lookaround
-        Seconds for which a face stays hidden before its first and after its last sighting.
-    bridge
-        The longest gap between two sightings of a face, in seconds, that is hidden too.
     film_boxes
         A folder of boxes as `--film-boxes-out` writes it; they are hidden as they are.
     film_boxes_out
         Writes the boxes of each frame there: a file of JSON lines for each film.
     """
 
-    every: int = 1
-    audio: Literal["keep", "drop"] = "keep"
-    codec: str | None = None
-    quality: float | None = None
-    preset: str | None = None
-    lookaround: float = 0.5
-    bridge: float = 2.0
+    video: Annotated[VideoOptions, Parameter(name="*")] = VideoOptions()  # noqa: RUF009 - frozen
     film_boxes: Path | None = None
     film_boxes_out: Path | None = None
-
-    def options(self, *, keep_metadata: bool, tolerant: bool, workers: int) -> VideoOptions:
-        """What the film's own part of the house is told.
-
-        Raises:
-            UsageError: a value is out of range.
-        """
-        return VideoOptions(
-            every=self.every,
-            audio=self.audio,
-            codec=self.codec,
-            quality=self.quality,
-            preset=self.preset,
-            lookaround=self.lookaround,
-            bridge=self.bridge,
-            keep_metadata=keep_metadata,
-            tolerant=tolerant,
-            workers=workers,
-        )
 
 
 @Parameter(name="*")

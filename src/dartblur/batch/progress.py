@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from dartblur.formatting import printable
+
 FILES, FILM = "files", "s of film"
 
 
@@ -91,10 +93,3 @@ def progress_bar(total: int, *, quiet: bool, what: str = "hiding faces") -> Iter
     shown = console.is_terminal and not quiet
     with Progress(*columns, console=console, disable=not shown) as progress:
         yield Bar(progress, progress.add_task(what, total=total, unit=FILES))
-
-
-def printable(line: str) -> str:
-    """The line with what a terminal would not print, or would obey, escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in line
-    )

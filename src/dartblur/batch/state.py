@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dartblur.batch.inputs import lies_in
 from dartblur.errors import UsageError
 from dartblur.files import PART_PREFIX, PART_SUFFIX
 
@@ -42,7 +41,7 @@ def state_of(out: Path, chosen: Path | None, inputs: Sequence[Path]) -> Path:
             folder = folder.relative_to(Path.cwd())
     else:
         folder = chosen
-    if any(lies_in(folder.resolve(), root) for root in inputs):
+    if any(folder.resolve().is_relative_to(root) for root in inputs):
         raise UsageError(f"{folder}: the state may not lie in an input folder; name another")
     try:
         folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)

@@ -26,9 +26,9 @@ from dartblur.evaluation.plan import Plan, Test, make_plan
 from dartblur.evaluation.results import Row, Truth, to_json
 from dartblur.evaluation.tables import report
 from dartblur.files import write_atomically
-from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.formatting import duration
+from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
-from dartblur.words import duration
 
 
 def evaluate(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dartblur.errors import TrainingError
-from dartblur.words import duration
+from dartblur.formatting import duration
 
 LOG = "log.csv"
 SHEETS = "sheets"

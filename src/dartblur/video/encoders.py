@@ -60,24 +60,24 @@ _ALIASES = MappingProxyType({"h265": "hevc", "avc": "h264", "x264": "h264", "x26
 
 
 def encoder_for(
-    codec: str, container: str, usual: str | None, wished: str | None
+    codec: str, container: str, default: str | None, requested: str | None
 ) -> tuple[Encoder, str | None]:
     """The encoder for a source's codec, and a note where it cannot follow the source.
 
-    usual: the codec to take instead of the source's. wished: a codec's or encoder's name that a
-    person gave; it goes before all.
+    default: the codec to take instead of the source's. requested: a codec's or encoder's name that
+    a person gave; it goes before all.
 
     Raises:
         UsageError: there is no encoder of that name here.
     """
-    if wished is not None:
-        name = _ALIASES.get(wished.lower(), wished.lower())
+    if requested is not None:
+        name = _ALIASES.get(requested.lower(), requested.lower())
         encoder = ENCODERS.get(name) or Encoder(name, None)
         if not _exists(encoder.name):
             offered = ", ".join(c for c, e in ENCODERS.items() if _exists(e.name))
-            raise UsageError(f"no encoder is called {wished!r} here: choose one of {offered}")
+            raise UsageError(f"no encoder is called {requested!r} here: choose one of {offered}")
         return encoder, None
-    follows = ENCODERS.get(usual or codec)
+    follows = ENCODERS.get(default or codec)
     if follows is not None and _exists(follows.name):
         return follows, None
     instead = ENCODERS[_BY_CONTAINER.get(container, "h264")]

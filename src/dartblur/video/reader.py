@@ -1,4 +1,4 @@
-"""The side of a film that runs ahead: packets, decoded frames, and what is being found in them."""
+"""Reads a film ahead: its packets, its decoded frames, and the detections under way in them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from dartblur.detectors.base import Detector
 from dartblur.faces import Faces
-from dartblur.video import source as reading
-from dartblur.video.cuts import CutFinder
-from dartblur.video.options import VideoOptions
-from dartblur.video.planes import Turn, display_matrix, in_samples, turn_of, upright_picture
-from dartblur.video.whole import Wholeness
+from dartblur.video.colour import in_samples
+from dartblur.video.container import Streams, is_device, seconds_of
+from dartblur.video.integrity import IntegrityCheck
+from dartblur.video.orientation import Orientation, display_matrix, orientation_of
+from dartblur.video.planes import upright_picture
+from dartblur.video.scene_cuts import SceneCutDetector
+from dartblur.video.task import VideoTask
 
 
 @dataclass(frozen=True)
-class Found:
-    """One frame: when it is shown, in ticks of the stream, and what is being found in it.
+class PendingFrame:
+    """A frame that waits for its covers: when it is shown, in ticks of the stream, and its faces.
 
-    cut: a new scene begins with it. faces: in a picture that is larger by `scale`, or None where no
-    detector looks. frame: None where it is to be decoded again.
+    cut: a new scene begins with it. faces: in pixels of the upright picture, or None where no
+    detector searches. frame: None where it is to be decoded again.
     """
 
     pts: int
     duration: int
     cut: bool
     faces: Future[list[Faces]] | None
-    scale: float
     frame: av.VideoFrame | None
 
     @property
@@ -47,44 +47,41 @@ class Reader:
     """Runs ahead: packets and frames in the order of the file.
 
     hold: frames come decoded; otherwise each packet of the picture comes before its frames do.
-    whole: is told of all that is read; None takes the source as it comes.
+    integrity: is told of all that is read; None takes the source as it comes.
     """
 
     def __init__(
         self,
-        source: str,
-        detector: Detector | None,
-        options: VideoOptions,
+        task: VideoTask,
         container: InputContainer,
-        streams: reading.Streams,
+        streams: Streams,
         pool: ThreadPoolExecutor,
         *,
         hold: bool,
-        whole: Wholeness | None,
+        integrity: IntegrityCheck | None,
     ) -> None:
-        self._detector, self._options, self._whole = detector, options, whole
+        self._detector, self._every, self._integrity = task.detector, task.options.every, integrity
         self._container, self._streams = container, streams
         self._pool, self._hold = pool, hold
-        self._free = Semaphore(options.workers + 2)
-        self._cuts = CutFinder()
+        self._free = Semaphore(task.workers + 2)
+        self._cut_detector = SceneCutDetector()
         self._number = 0
         self._last: int | None = None
         self._base = streams.picture.time_base or Fraction(1, 90_000)
-        self._turn = Turn()
+        self._orientation = Orientation()
         self._rotation: int | None = None
         # The order of the file is all that such a container tells of time.
         self._without_pts = container.format.name == "avi"
         self._dts: deque[int] = deque()
         # Cameras count from when the machine started.
-        self._from_zero = reading.is_device(source)
+        self._from_zero = is_device(task.source)
         self._origin: int | None = None
 
-    def __iter__(self) -> Iterator[av.Packet[Any] | Found]:
-        picture, whole = self._streams.picture, self._whole
-        limit, begin = self._options.limit, None
+    def __iter__(self) -> Iterator[av.Packet[Any] | PendingFrame]:
+        picture, integrity = self._streams.picture, self._integrity
         for packet in self._container.demux(picture, *self._streams.copied):
-            if whole is not None:
-                whole.packet(packet)
+            if integrity is not None:
+                integrity.packet(packet)
             # The empty packets that end each stream know their stream, but not its number.
             if packet.stream.index != picture.index:
                 if packet.size:
@@ -92,40 +89,36 @@ class Reader:
                 continue
             if packet.size and not self._hold:
                 yield packet
-            for frame in self._decoded(packet):
-                begin = frame.pts if begin is None else begin
-                if limit is not None and float((frame.pts - begin) * self._base) >= limit:
-                    return
-                yield frame
-        if whole is not None:
-            whole.finish()
+            yield from self._decoded(packet)
+        if integrity is not None:
+            integrity.check_end()
 
-    def _decoded(self, packet: av.Packet[Any]) -> list[Found]:
+    def _decoded(self, packet: av.Packet[Any]) -> list[PendingFrame]:
         if self._without_pts and packet.size and packet.dts is not None:
             self._dts.append(packet.dts)
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
-            if self._whole is not None:
+            if self._integrity is not None:
                 at = packet.pts if packet.pts is not None else packet.dts
-                self._whole.damage(reading.seconds_of(at, self._base), error.strerror or "")
+                self._integrity.damage(seconds_of(at, self._base), error.strerror or "")
             return []
-        return [self._look(frame) for frame in frames]
+        return [self._pending(frame) for frame in frames]
 
-    def _look(self, frame: av.VideoFrame) -> Found:
-        if self._whole is not None:
-            self._whole.frame(frame)
+    def _pending(self, frame: av.VideoFrame) -> PendingFrame:
+        if self._integrity is not None:
+            self._integrity.frame(frame)
         duration = frame.duration or self._usual_duration()
         pts = self._shown_at(frame, duration)
         # A frame whose side data was looked at is in a circle of references, and stays for long.
         if frame.rotation != self._rotation:
             self._rotation = frame.rotation
-            self._turn = turn_of(display_matrix(frame))
+            self._orientation = orientation_of(display_matrix(frame))
         frame = in_samples(frame)
-        found, scale = self._search(frame)
+        faces = self._search(frame)
         self._number += 1
         kept = frame if self._hold else None
-        return Found(pts, duration, self._cuts(frame), found, scale, kept)
+        return PendingFrame(pts, duration, self._cut_detector(frame), faces, kept)
 
     def _shown_at(self, frame: av.VideoFrame, duration: int) -> int:
         """When a frame is shown; later than the one before it in any case."""
@@ -140,22 +133,19 @@ class Reader:
         self._last = pts
         return pts
 
-    def _search(self, frame: av.VideoFrame) -> tuple[Future[list[Faces]] | None, float]:
-        options, detector = self._options, self._detector
-        if detector is None or (options.every and self._number % options.every):
-            return None, 1.0
-        # A live source is looked at whenever a detector is free; a file waits for one.
-        if not self._free.acquire(blocking=options.every != 0):
-            return None, 1.0
+    def _search(self, frame: av.VideoFrame) -> Future[list[Faces]] | None:
+        if self._detector is None or (self._every and self._number % self._every):
+            return None
+        # A live source is searched whenever a detector is free; a file waits for one.
+        if not self._free.acquire(blocking=self._every != 0):
+            return None
         try:
-            image = upright_picture(frame, self._turn, options.look_area)
-            found = self._pool.submit(detector, [image])
+            faces = self._pool.submit(self._detector, [upright_picture(frame, self._orientation)])
         except BaseException:
             self._free.release()
             raise
-        found.add_done_callback(lambda _: self._free.release())
-        upright_width = frame.height if self._turn.swap else frame.width
-        return found, upright_width / image.shape[1]
+        faces.add_done_callback(lambda _: self._free.release())
+        return faces
 
     def _usual_duration(self) -> int:
         rate = self._streams.picture.guessed_rate or Fraction(25)

@@ -7,8 +7,9 @@ from pathlib import Path
 import av
 
 from dartblur.errors import VideoError
-from dartblur.video.sink import Written
-from dartblur.video.source import clock, file_url
+from dartblur.formatting import timecode
+from dartblur.video.container import file_url
+from dartblur.video.writer import Written
 
 _SECONDS = 0.1
 
@@ -33,7 +34,7 @@ def verify(part: Path, written: Written, source: str) -> None:
     wanted = float((written.end - (written.first or 0)) * written.time_base)
     if abs(span - wanted) > _SECONDS + 0.001 * wanted:
         raise VideoError(
-            f"{source}: the film written lasts {clock(span)} instead of {clock(wanted)}"
+            f"{source}: the film written lasts {timecode(span)} instead of {timecode(wanted)}"
         )
 
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dartblur.batch.side_by_side import side_by_side
+from dartblur.batch.parallel import parallel_map
 
 
 def counting(limit: int, taken: list[int]) -> Iterator[int]:
@@ -14,11 +14,11 @@ def counting(limit: int, taken: list[int]) -> Iterator[int]:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_job_is_done_once(workers: int) -> None:
-    assert sorted(side_by_side(lambda job: job * 2, range(50), workers)) == list(range(0, 100, 2))
+    assert sorted(parallel_map(lambda job: job * 2, range(50), workers)) == list(range(0, 100, 2))
 
 
 def test_no_jobs_end_at_once() -> None:
-    assert list(side_by_side(lambda job: job, [], 4)) == []
+    assert list(parallel_map(lambda job: job, [], 4)) == []
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -26,7 +26,7 @@ def test_only_two_jobs_a_worker_are_taken_ahead(workers: int) -> None:
     """So memory stays flat however many jobs there are."""
     taken: list[int] = []
     ended = 0
-    for _ in side_by_side(lambda job: job, counting(100, taken), workers):
+    for _ in parallel_map(lambda job: job, counting(100, taken), workers):
         ended += 1
         assert len(taken) < ended + 4 * workers  # those that wait to be told, and as many again
     assert ended == 100
@@ -36,7 +36,7 @@ def test_nothing_is_taken_while_all_workers_are_busy() -> None:
     """One job may end, and one more is taken: no more than two a worker are ever out."""
     taken: list[int] = []
     go = threading.Semaphore(1)
-    results = side_by_side(lambda job: go.acquire(), counting(100, taken), 2)
+    results = parallel_map(lambda job: go.acquire(), counting(100, taken), 2)
     next(iter(results))
     assert len(taken) == 5
     go.release()
@@ -55,7 +55,7 @@ def test_an_error_in_work_comes_through_and_stops_the_rest() -> None:
         return job
 
     with pytest.raises(RuntimeError, match="job 5"):
-        list(side_by_side(work, counting(1000, taken), 2))
+        list(parallel_map(work, counting(1000, taken), 2))
     assert len(taken) < 30
 
 
@@ -65,12 +65,12 @@ def test_an_error_in_the_jobs_comes_through() -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(side_by_side(lambda job: job, jobs(), 2))
+        list(parallel_map(lambda job: job, jobs(), 2))
 
 
 def test_a_caller_who_stops_early_waits_only_for_what_has_begun() -> None:
     taken: list[int] = []
-    results = side_by_side(lambda job: job, counting(1000, taken), 2)
+    results = parallel_map(lambda job: job, counting(1000, taken), 2)
     assert next(iter(results)) in range(4)
     results.close()  # type: ignore[attr-defined]
     assert len(taken) <= 8
@@ -78,4 +78,4 @@ def test_a_caller_who_stops_early_waits_only_for_what_has_begun() -> None:
 
 def test_work_really_runs_side_by_side() -> None:
     both = threading.Barrier(2)
-    assert len(list(side_by_side(lambda job: both.wait(), range(2), 2))) == 2
+    assert len(list(parallel_map(lambda job: both.wait(), range(2), 2))) == 2

@@ -12,8 +12,8 @@ from tests.video.films import COVER, RedFinder, is_red, make_film, pictures, sce
 from dartblur.errors import UsageError, VideoError
 from dartblur.faces import Image
 from dartblur.pipeline import Pipeline
-from dartblur.video import VideoOptions, film
-from dartblur.video.python import anonymize_frames, anonymize_video
+from dartblur.video import VideoOptions, processor
+from dartblur.video.api import anonymize_frames, anonymize_video
 
 BLIND = frozenset({0, 1, *range(9, 20), 58, 59})
 
@@ -67,7 +67,7 @@ def test_times_may_be_uneven_and_delay_is_bounded() -> None:
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(film, "HELD_BYTES", 5 * 64 * 96 * 3)
+    monkeypatch.setattr(processor, "HELD_BYTES", 5 * 64 * 96 * 3)
     taken = 0
 
     def frames() -> Iterator[Image]:

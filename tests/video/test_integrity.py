@@ -17,8 +17,8 @@ from tests.video.films import hide, is_red, make_film, pictures, scene
 from dartblur.errors import VideoError
 from dartblur.faces import Image
 from dartblur.video import ebml
-from dartblur.video import source as reading
-from dartblur.video.whole import Wholeness
+from dartblur.video.container import choose_streams, open_container
+from dartblur.video.integrity import IntegrityCheck
 
 MILLI = Fraction(1, 1000)
 FRAMES = 14
@@ -91,22 +91,22 @@ def without_packets(source: Path, target: Path, lost: set[int]) -> Path:
 def test_a_frame_that_the_decoder_never_gave_is_missed(name: str, tmp_path: Path) -> None:
     film = make_film(tmp_path / name, noisy(), **CONTAINERS[name])
     for lost in (None, 0, 5, 13):
-        with reading.opened(str(film)) as container:
-            streams = reading.streams_of(container, str(film), sound=True, metadata=False)
-            whole = Wholeness(container, streams, str(film), tolerant=True)
+        with open_container(str(film)) as container:
+            streams = choose_streams(container, str(film), sound=True, metadata=False)
+            check = IntegrityCheck(container, streams, str(film), tolerant=True)
             number = 0
             for packet in container.demux(streams.picture, *streams.copied):
-                whole.packet(packet)
+                check.packet(packet)
                 for frame in packet.decode() if packet.stream is streams.picture else ():
                     if number != lost:
-                        whole.frame(frame)
+                        check.frame(frame)
                     number += 1
-            whole.finish()
+            check.check_end()
         # What comes before the first frame was cut off on purpose; AVI does not tell which it was.
-        assert bool(whole.notes) == (lost is not None and (lost > 0 or name == "a.avi"))
+        assert bool(check.notes) == (lost is not None and (lost > 0 or name == "a.avi"))
         if lost == 5 and name != "a.avi":
-            assert "a frame is lost" in whole.notes[0]
-            assert "0:00:00.200" in whole.notes[0]
+            assert "a frame is lost" in check.notes[0]
+            assert "0:00:00.200" in check.notes[0]
 
 
 def test_a_short_film_whose_end_is_missing(tmp_path: Path) -> None:

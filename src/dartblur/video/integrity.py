@@ -11,8 +11,9 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from dartblur.errors import VideoError
+from dartblur.formatting import timecode
 from dartblur.video import ebml
-from dartblur.video.source import Streams, clock, seconds_of, total_seconds
+from dartblur.video.container import Streams, seconds_of, total_seconds
 
 # The others give times in the order of the file only, or guess them.
 _TELLS_PTS = frozenset({"mov", "matroska", "mpegts", "mpeg", "flv"})
@@ -26,7 +27,7 @@ _SLACK, _SLACK_SHARE = 0.25, 0.001
 _FIELD = Fraction(3, 4)
 
 
-class Wholeness:
+class IntegrityCheck:
     """Notices damage: broken packets and frames, frames that never came, an end before its time.
 
     tolerant: damage is counted, not raised.
@@ -68,7 +69,7 @@ class Wholeness:
         Raises:
             VideoError: damage is not tolerated.
         """
-        self._note(f"broken at {clock(seconds)} ({what})")
+        self._note(f"broken at {timecode(seconds)} ({what})")
 
     def packet(self, packet: av.Packet[Any]) -> None:
         """Takes note of one packet of any stream.
@@ -115,7 +116,7 @@ class Wholeness:
         self._overdue(frame.pts)
         self._shown = (frame.pts, frame.duration or self._frame_ticks)
 
-    def finish(self) -> None:
+    def check_end(self) -> None:
         """To be called at the end of the file.
 
         Raises:
@@ -166,7 +167,7 @@ class Wholeness:
         for declared, end, slack in self._lengths(length):
             if end < declared - slack:
                 self._note(
-                    f"ends at {clock(end)}, but its header says {clock(declared)}: "
+                    f"ends at {timecode(end)}, but its header says {timecode(declared)}: "
                     "a part is missing"
                 )
                 return

@@ -44,15 +44,8 @@ class Streams:
     dropped: tuple[str, ...]
 
 
-def clock(seconds: float) -> str:
-    """A place in a film, as h:mm:ss.mmm."""
-    sign, seconds = ("-" if seconds < 0 else ""), abs(seconds)
-    minutes, rest = divmod(seconds, 60)
-    return f"{sign}{int(minutes // 60)}:{int(minutes % 60):02}:{rest:06.3f}"
-
-
 @contextmanager
-def opened(source: str, *, tolerant: bool = False) -> Iterator[InputContainer]:
+def open_container(source: str, *, tolerant: bool = False) -> Iterator[InputContainer]:
     """The container of a file, of a device such as /dev/video0, or of standard input (`-`).
 
     tolerant: a file is read past what is broken in it, as the other two always are.
@@ -108,7 +101,9 @@ def is_live(source: str) -> bool:
     return source == PIPE or not Path(source).is_file()
 
 
-def streams_of(container: InputContainer, source: str, *, sound: bool, metadata: bool) -> Streams:
+def choose_streams(
+    container: InputContainer, source: str, *, sound: bool, metadata: bool
+) -> Streams:
     """Decides what becomes of each stream.
 
     Raises:

@@ -12,7 +12,7 @@ from PIL import ImageCms
 from tests.conftest import Outcome
 from tests.pictures import textured, tree
 
-from dartblur.batch.comparing import captions
+from dartblur.batch.compare_command import captions
 
 Run = Callable[..., Outcome]
 Save = Callable[..., Path]

@@ -1,4 +1,4 @@
-"""The worker: calls the pure job of one file, names what it made, and books it."""
+"""The worker: calls the pure job of one file, names what it made, and enters it in the ledger."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dartblur.batch.inputs import Job, lies_in
-from dartblur.batch.ledger import Ledger, failed
-from dartblur.batch.options import FilmOptions, HideOptions
+from dartblur.batch.inputs import Job
+from dartblur.batch.ledger import Ledger, failed_record
+from dartblur.batch.options import AnonymizationOptions, FilmOptions
 from dartblur.coco import PictureBoxes
 from dartblur.errors import BoxesError, InputError, PictureError, UsageError
 from dartblur.files import write_atomically
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.pipeline import Pipeline, hide_picture
 from dartblur.records import Record
-from dartblur.video import Task, hide_film
-from dartblur.video.film import Progress
+from dartblur.video import VideoTask, hide_film
+from dartblur.video.task import ProgressCallback
 
 BoxesOf = Callable[[str], PictureBoxes | None]
 """The given boxes of a file, by its path below the output; None where there are none."""
@@ -27,7 +27,7 @@ _log = logging.getLogger("dartblur.batch")
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Worker:
     """Does one job at a time, by any thread.
 
     out: the output folder. parts: where files lie until they are whole, on the same file system.
@@ -36,7 +36,7 @@ class Hiding:
     """
 
     pipeline: Pipeline
-    options: HideOptions
+    options: AnonymizationOptions
     ledger: Ledger
     out: Path
     parts: Path
@@ -46,7 +46,7 @@ class Hiding:
     overwrite: bool = False
     films: FilmOptions = field(default_factory=FilmOptions)
     film_workers: int = 1
-    progress: Progress | None = None
+    progress: ProgressCallback | None = None
 
     def __call__(self, job: Job) -> Record:
         """Makes the output of one job and enters it in the ledger; never raises for a failure."""
@@ -102,26 +102,24 @@ class Hiding:
         return listed
 
     def _film(self, job: Job, target: Path) -> Record:
-        options = self.films.options(
-            keep_metadata=self.options.keep_metadata,
-            tolerant=self.options.tolerant,
-            workers=self.film_workers,
-        )
-        given = beside(self.films.film_boxes, job)
+        given = boxes_file_of(self.films.film_boxes, job)
         if given and not given.exists():
             raise BoxesError(f"{job.source}: {given} with its boxes is missing")
         alone = given is not None and self.options.boxes_mode == "instead"
-        boxes_out = beside(self.films.film_boxes_out, job)
+        boxes_out = boxes_file_of(self.films.film_boxes_out, job)
         if boxes_out:
             boxes_out.parent.mkdir(parents=True, exist_ok=True)
-        task = Task(
+        task = VideoTask(
             str(job.source),
             self.pipeline.anonymizer,
             None if alone else self.pipeline.detector,
             self.pipeline.margin,
-            options,
+            self.films.video,
             given,
             boxes_out,
+            self.options.keep_metadata,
+            self.options.tolerant,
+            self.film_workers,
         )
         return hide_film(
             task,
@@ -133,7 +131,7 @@ class Hiding:
 
     def _check_target(self, job: Job, target: Path) -> None:
         real = target.parent.resolve()
-        if any(lies_in(real, root) for root in self.roots):
+        if any(real.is_relative_to(root) for root in self.roots):
             raise PictureError(f"{job.source}: its output {target} would lie in the input folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and target.samefile(job.source):
@@ -148,11 +146,11 @@ class Hiding:
         if self.ledger.may_replace(job.relative, target):
             with suppress(OSError):
                 target.unlink()
-        record = failed(job, reason)
+        record = failed_record(job, reason)
         self.ledger.failed(job.relative, record)
         return record
 
 
-def beside(folder: Path | None, job: Job) -> Path | None:
+def boxes_file_of(folder: Path | None, job: Job) -> Path | None:
     """The file of one film's boxes in a folder of such files."""
     return folder and folder / job.relative.with_name(job.relative.name + ".jsonl")

@@ -17,10 +17,11 @@ from PIL import ImageCms, ImageDraw, ImageFont
 
 from dartblur.batch.inputs import Inputs, check_places
 from dartblur.batch.options import RunOptions
-from dartblur.batch.progress import printable, progress_bar
-from dartblur.batch.side_by_side import side_by_side
+from dartblur.batch.parallel import parallel_map
+from dartblur.batch.progress import progress_bar
 from dartblur.errors import InputError, PictureError, UsageError
 from dartblur.files import write_atomically
+from dartblur.formatting import printable
 from dartblur.images import Picture, read_picture
 
 # Pillow's name and options of what a sheet can be written as.
@@ -150,7 +151,7 @@ def _compare_folders(folders: Sequence[Path], out: Path, drawing: _Drawing, run:
         for sheet in sheets:
             if sheet.lacking:
                 bar.say(sheet.lacking)
-        for failure in side_by_side(draw, pairs, run.count()):
+        for failure in parallel_map(draw, pairs, run.count()):
             bar.advance()
             if failure:
                 failures += 1

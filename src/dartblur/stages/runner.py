@@ -23,8 +23,8 @@ LOG = "stages.csv"
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What one stage took. peak_mib: the largest memory of its process until then."""
+class Usage:
+    """What one stage took: a line of the log. peak_mib: most memory of its process until then."""
 
     kind: str
     title: str
@@ -60,10 +60,13 @@ class Progress:
         return self.cost_left * self.spent / self.cost_done / self.workers
 
 
-Tell = Callable[[Progress, Stage], None]
+ProgressCallback = Callable[[Progress, Stage], None]
+"""Called at the end of each stage."""
 
 
-def run_stages(stages: tuple[Stage, ...], run: Path, workers: int, tell: Tell) -> None:
+def run_stages(
+    stages: tuple[Stage, ...], run: Path, workers: int, on_progress: ProgressCallback
+) -> None:
     """Makes what is missing; `stages` stand in an order in which each finds its inputs.
 
     Raises:
@@ -72,19 +75,19 @@ def run_stages(stages: tuple[Stage, ...], run: Path, workers: int, tell: Tell) -
     """
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(run):
+    with _locked(run):
         remove_parts(folder)
         missing = [s for s in stages if not s.path(folder).exists()]
         cost = sum(s.work.cost() for s in missing)
         progress = Progress(len(stages), len(stages) - len(missing), cost, workers)
         if workers == 1:
             for stage in missing:
-                _ended(run, stage, make(stage, folder), progress, tell)
+                _ended(run, stage, make(stage, folder), progress, on_progress)
         else:
-            _in_parallel(missing, run, progress, tell)
+            _in_parallel(missing, run, progress, on_progress)
 
 
-def make(stage: Stage, folder: Path) -> Spent:
+def make(stage: Stage, folder: Path) -> Usage:
     """Makes one stage's file, whole or not at all."""
     began, cpu = time.monotonic(), time.process_time()
     with atomic_path(stage.path(folder)) as part:
@@ -92,10 +95,10 @@ def make(stage: Stage, folder: Path) -> Spent:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     kind = type(stage.work).__name__.lower()
     wall, busy = time.monotonic() - began, time.process_time() - cpu
-    return Spent(kind, stage.title, stage.key, round(wall, 2), round(busy, 2), peak)
+    return Usage(kind, stage.title, stage.key, round(wall, 2), round(busy, 2), peak)
 
 
-def read_log(run: Path) -> list[Spent]:
+def read_log(run: Path) -> list[Usage]:
     """What the stages took that were made in this folder, in the order of their ends."""
     path = run / LOG
     if not path.exists():
@@ -103,16 +106,18 @@ def read_log(run: Path) -> list[Spent]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [
-        Spent(r["kind"], r["title"], r["key"], float(r["seconds"]), float(r["cpu_seconds"]),
+        Usage(r["kind"], r["title"], r["key"], float(r["seconds"]), float(r["cpu_seconds"]),
               int(r["peak_mib"]))
         for r in rows
     ]  # fmt: skip
 
 
-def _in_parallel(missing: list[Stage], run: Path, progress: Progress, tell: Tell) -> None:
+def _in_parallel(
+    missing: list[Stage], run: Path, progress: Progress, on_progress: ProgressCallback
+) -> None:
     folder = run / FOLDER
     waiting = {stage.key: stage for stage in missing}
-    running: dict[Future[Spent], Stage] = {}
+    running: dict[Future[Usage], Stage] = {}
     # Fork would copy the threads of torch in a state that nobody knows.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(progress.workers, mp_context=context) as pool:
@@ -123,7 +128,7 @@ def _in_parallel(missing: list[Stage], run: Path, progress: Progress, tell: Tell
                     running[pool.submit(make, stage, folder)] = stage
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
-                    _ended(run, running.pop(future), future.result(), progress, tell)
+                    _ended(run, running.pop(future), future.result(), progress, on_progress)
         except BrokenProcessPool as error:
             raise InputError(
                 f"{run}: a worker process was killed, perhaps for want of memory; run again with "
@@ -141,20 +146,22 @@ def _ready(waiting: dict[str, Stage], folder: Path) -> list[str]:
     ]
 
 
-def _ended(run: Path, stage: Stage, spent: Spent, progress: Progress, tell: Tell) -> None:
+def _ended(
+    run: Path, stage: Stage, usage: Usage, progress: Progress, on_progress: ProgressCallback
+) -> None:
     log = run / LOG
     new = not log.exists()
     with log.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         if new:
-            writer.writerow([f.name for f in fields(Spent)])
-        writer.writerow(astuple(spent))
-    progress.add(stage, spent.seconds)
-    tell(progress, stage)
+            writer.writerow([f.name for f in fields(Usage)])
+        writer.writerow(astuple(usage))
+    progress.add(stage, usage.seconds)
+    on_progress(progress, stage)
 
 
 @contextmanager
-def _alone(run: Path) -> Iterator[None]:
+def _locked(run: Path) -> Iterator[None]:
     """Holds the folder; the system lets go of it when the process ends, however it ends."""
     with (run / ".lock").open("w") as file:
         try:

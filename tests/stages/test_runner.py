@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dartblur.errors import InputError, UsageError
-from dartblur.stages.running import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
 
 
@@ -57,7 +57,7 @@ def test_each_stage_is_made_once_from_its_inputs(tmp_path: Path, workers: int) -
     stages = three()
     run_stages(stages, tmp_path, workers, quiet)
     assert stages[-1].path(tmp_path / FOLDER).read_text() == "6"
-    assert [spent.title for spent in read_log(tmp_path)][-1] == "sum"
+    assert [usage.title for usage in read_log(tmp_path)][-1] == "sum"
     run_stages(stages, tmp_path, workers, quiet)
     assert len(read_log(tmp_path)) == 3
 
@@ -85,5 +85,5 @@ def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_the_engine_needs_no_torch() -> None:
-    script = "import sys, dartblur.stages.running; assert 'torch' not in sys.modules"
+    script = "import sys, dartblur.stages.runner; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=100)

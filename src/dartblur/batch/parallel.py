@@ -11,7 +11,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def side_by_side(
+def parallel_map(
     work: Callable[[Job], Result], jobs: Iterable[Job], workers: int
 ) -> Iterator[Result]:
     """`work` of every job, in the order in which they end; takes two jobs a worker at a time.

@@ -1,4 +1,4 @@
-"""The film that is written: the hidden picture encoded anew, all else as it came."""
+"""Writes a film: the hidden picture encoded anew, all else as it came."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from dartblur.errors import UsageError
+from dartblur.video.colour import FULL
+from dartblur.video.container import Streams, file_url
 from dartblur.video.encoders import Encoder
-from dartblur.video.headers import setup_only
-from dartblur.video.options import VideoOptions
-from dartblur.video.planes import FULL, display_matrix, side_data
-from dartblur.video.source import Streams, file_url
+from dartblur.video.extradata import strip_extradata
+from dartblur.video.orientation import display_matrix, side_data
+from dartblur.video.task import VideoTask
 
 _QP_TO_LAMBDA = 118
 _INTERLACED = (1 << 18) | (1 << 29)
@@ -48,7 +49,7 @@ class Written:
     time_base: Fraction = Fraction(1)
 
 
-class Sink:
+class Writer:
     """A film under way to `part`; made when the first frame is there, which tells its format.
 
     frame: the first one, in the pixel format in which all will come.
@@ -57,16 +58,17 @@ class Sink:
     def __init__(
         self,
         part: Path,
-        form: str,
+        muxer: str,
         container: InputContainer,
         streams: Streams,
         encoder: Encoder,
-        options: VideoOptions,
+        task: VideoTask,
         frame: av.VideoFrame,
     ) -> None:
-        self._encoder, self._options, self._form = encoder, options, form
+        self._encoder, self._options, self._muxer = encoder, task.options, muxer
+        self._keep_metadata = task.keep_metadata
         self.container: OutputContainer = av.open(
-            file_url(part), "w", format=form, options=_container_options(form, options)
+            file_url(part), "w", format=muxer, options=_muxer_options(muxer, task.keep_metadata)
         )
         self._outputs: dict[int, Stream] = {}
         self._last = 0
@@ -81,7 +83,7 @@ class Sink:
         self.container.set_chapters(
             [{**c, "metadata": self._tags(c["metadata"])} for c in container.chapters()]
         )
-        if options.keep_metadata:
+        if task.keep_metadata:
             self.container.metadata.update(self._tags(container.metadata))
         self.container.start_encoding()
 
@@ -159,8 +161,8 @@ class Sink:
         return stream
 
     def _quality(self) -> float:
-        wished = self._options.quality
-        return self._encoder.quality if wished is None else wished
+        requested = self._options.quality
+        return self._encoder.quality if requested is None else requested
 
     def _settings(self, frame: av.VideoFrame) -> dict[str, str]:
         settings = dict(self._encoder.options)
@@ -171,7 +173,7 @@ class Sink:
             settings[name] = self._options.preset or default
         elif self._options.preset is not None:
             settings["preset"] = self._options.preset
-        if self._form in _WITHOUT_PTS:
+        if self._muxer in _WITHOUT_PTS:
             # Frames could not be told to be shown in another order than they lie in.
             settings["bf"] = "0"
         if self._encoder.name in _HDR_OPTIONS:
@@ -186,7 +188,7 @@ class Sink:
         stream = self.container.add_stream_from_template(source)
         context = source.codec_context
         if context is not None and context.extradata:
-            stream.codec_context.extradata = setup_only(
+            stream.codec_context.extradata = strip_extradata(
                 context.codec.canonical_name, context.extradata
             )
         self._describe(stream, source)
@@ -197,11 +199,10 @@ class Sink:
         stream.metadata.update(self._tags(source.metadata))
 
     def _tags(self, tags: Mapping[str, str]) -> dict[str, str]:
-        keep = self._options.keep_metadata
         return {
             k: v
             for k, v in tags.items()
-            if (keep or k.lower() in _KEPT_TAGS) and len(v) <= _LONGEST_TAG
+            if (self._keep_metadata or k.lower() in _KEPT_TAGS) and len(v) <= _LONGEST_TAG
         }
 
 
@@ -219,11 +220,11 @@ def _bare(packet: av.Packet[Any]) -> av.Packet[Any]:
     return bare
 
 
-def _container_options(form: str, options: VideoOptions) -> dict[str, str]:
+def _muxer_options(muxer: str, keep_metadata: bool) -> dict[str, str]:
     settings = {}
-    if form in ("mp4", "mov") and options.keep_metadata:
+    if muxer in ("mp4", "mov") and keep_metadata:
         settings["movflags"] = "use_metadata_tags"
-    if form in _BY_CHANCE:
+    if muxer in _BY_CHANCE:
         settings["fflags"] = "+bitexact"
     return settings
 

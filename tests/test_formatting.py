@@ -2,7 +2,7 @@
 
 import pytest
 
-from dartblur.words import duration
+from dartblur.formatting import duration, timecode
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ from dartblur.words import duration
 )
 def test_a_time_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00:00.000"), (3725.5, "1:02:05.500"), (-0.04, "-0:00:00.040")]
+)
+def test_places_in_a_film(seconds: float, text: str) -> None:
+    assert timecode(seconds) == text

@@ -17,11 +17,10 @@ from dartblur.errors import UsageError
 from dartblur.faces import Image
 from dartblur.pipeline import Pipeline, grown, make_pipeline
 from dartblur.tracking import Tracked, Tracker
-from dartblur.video import film
-from dartblur.video.cuts import CutFinder
-from dartblur.video.film import Progress, Task
-from dartblur.video.options import FORMATS, VideoOptions, VideoReport
-from dartblur.video.planes import sketch_of
+from dartblur.video import job, processor
+from dartblur.video.options import MUXERS, VideoOptions, VideoReport
+from dartblur.video.scene_cuts import SceneCutDetector, downscaled
+from dartblur.video.task import ProgressCallback, VideoTask
 
 
 def anonymize_video(
@@ -34,13 +33,18 @@ def anonymize_video(
     options: VideoOptions | None = None,
     boxes: Path | None = None,
     boxes_out: Path | None = None,
-    progress: Progress | None = None,
+    keep_metadata: bool = False,
+    tolerant: bool = False,
+    workers: int = 1,
+    progress: ProgressCallback | None = None,
 ) -> VideoReport:
     """Hides every face of a film; `target` appears whole and checked, or not at all.
 
     method, detector: names; `pipeline` goes before them. boxes: a file of boxes that are hidden
-    too. boxes_out: gets the boxes that were hidden. progress: called with the seconds of film that
-    are done, and how many there are, if known.
+    too. boxes_out: gets the boxes that were hidden. keep_metadata: keeps tags and data tracks: with
+    them go place and camera. tolerant: a damaged film is written as far as it can be decoded, with
+    a note in the report, rather than refused. workers: frames searched at the same time. progress:
+    called with the seconds of film that are done, and how many there are, if known.
 
     Example:
         >>> report = dartblur.anonymize_video("film.mp4", "safe.mp4")
@@ -50,12 +54,12 @@ def anonymize_video(
         UsageError: a name or the target is wrong.
     """
     place = Path(target)
-    if place.suffix.lower() not in FORMATS:
-        raise UsageError(f"{place}: its name must end in one of {', '.join(FORMATS)}")
+    if place.suffix.lower() not in MUXERS:
+        raise UsageError(f"{place}: its name must end in one of {', '.join(MUXERS)}")
     if place.exists() and Path(source).exists() and place.samefile(source):
         raise UsageError(f"{place}: would replace its source; choose another name")
     pipeline = pipeline or make_pipeline(method, detector)
-    task = Task(
+    task = VideoTask(
         str(source),
         pipeline.anonymizer,
         pipeline.detector,
@@ -63,8 +67,11 @@ def anonymize_video(
         options or VideoOptions(),
         boxes,
         boxes_out,
+        keep_metadata,
+        tolerant,
+        workers,
     )
-    return film.anonymize_video(task, place, progress=progress)
+    return job.anonymize_video(task, place, progress=progress)
 
 
 def anonymize_frames(
@@ -104,37 +111,32 @@ def anonymize_frames(
     options = options or VideoOptions()
     if options.every < 1:
         raise UsageError("every must be 1 or more for frames: 0 is for cameras")
-    clock = times if times is not None else (number / (fps or 1) for number in count())
-    follower = _Follower(pipeline or make_pipeline(method, detector), options)
-    return _followed(follower, frames, clock, progress)
+    shown_at = times if times is not None else (number / (fps or 1) for number in count())
+    anonymizer = _FrameAnonymizer(pipeline or make_pipeline(method, detector), options)
+    return _counted(anonymizer.anonymize(frames, shown_at), progress)
 
 
-def _followed(
-    follower: _Follower,
-    frames: Iterable[Image],
-    times: Iterable[float],
-    progress: Callable[[int], None] | None,
-) -> Iterator[Image]:
-    for done, safe in enumerate(follower.all(frames, times), 1):
+def _counted(frames: Iterable[Image], progress: Callable[[int], None] | None) -> Iterator[Image]:
+    for done, safe in enumerate(frames, 1):
         if progress is not None:
             progress(done)
         yield safe
 
 
-class _Follower:
-    """What waits between the detector and the anonymizer."""
+class _FrameAnonymizer:
+    """Holds the frames that wait between the detector and the anonymizer."""
 
     def __init__(self, pipeline: Pipeline, options: VideoOptions) -> None:
         self._pipeline, self._every = pipeline, options.every
         self._tracker = Tracker(options.lookaround, options.bridge)
-        self._cuts = CutFinder()
+        self._cut_detector = SceneCutDetector()
         self._waiting: deque[Image] = deque()
         self._shape: tuple[int, ...] | None = None
 
-    def all(self, frames: Iterable[Image], times: Iterable[float]) -> Iterator[Image]:
-        clock = iter(times)
+    def anonymize(self, frames: Iterable[Image], times: Iterable[float]) -> Iterator[Image]:
+        shown_at = iter(times)
         for number, frame in enumerate(frames):
-            time = next(clock, None)
+            time = next(shown_at, None)
             if time is None:
                 raise ValueError(f"there is no time for frame {number}")
             yield from self._take(number, time, frame)
@@ -145,10 +147,10 @@ class _Follower:
         frame = self._checked(number, frame)
         self._waiting.append(frame)
         faces = self._pipeline.detector([frame])[0] if number % self._every == 0 else None
-        cut = self._cuts.step(sketch_of(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 255))
+        cut = self._cut_detector.step(downscaled(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 255))
         for tracked in self._tracker.push(time, faces, cut=cut):
             yield self._hide(tracked)
-        while len(self._waiting) * frame.nbytes > film.HELD_BYTES:
+        while len(self._waiting) * frame.nbytes > processor.HELD_BYTES:
             yield self._hide(self._tracker.oldest())
 
     def _checked(self, number: int, frame: Image) -> Image:

@@ -19,7 +19,7 @@ class _End:
     error: BaseException | None
 
 
-class Ahead(Generic[Item]):
+class Prefetcher(Generic[Item]):
     """The items of an iterable, made by a thread at most `size` of them ahead.
 
     An exception in the thread is raised where its item would have come. Leaving the block stops the
@@ -55,7 +55,7 @@ class Ahead(Generic[Item]):
                 return
             yield item
 
-    def finish(self) -> None:
+    def stop(self) -> None:
         """Ends the iteration after the items that are ready."""
         self._stop.set()
 

@@ -12,7 +12,7 @@ _COMMENT = b"\x03vorbis"
 _NO_COMMENTS = _COMMENT + bytes(8) + b"\x01"
 
 
-def setup_only(codec: str, header: bytes) -> bytes:
+def strip_extradata(codec: str, header: bytes) -> bytes:
     """The header of a stream without its comments, fonts and pictures.
 
     codec: as FFmpeg names it.
