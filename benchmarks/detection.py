@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as boxlib
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.detectors import make_detector
 from dartblur.faces import Sample
 from dartblur.images import read_picture
@@ -131,7 +131,7 @@ def main() -> None:
     deface = deface_finder()
     if deface is not None:
         finders["deface 1.5"] = deface
-    samples = islice(READERS["widerface"](options.data, options.split), options.limit)
+    samples = islice(FORMATS["widerface"].read(options.data, options.split), options.limit)
     tallies = measured(finders, samples, options.margin)
     photos, faces = next((t.photos, t.faces.tolist()) for t in tallies.values())
     print(f"{photos} photos, faces by height: {faces}; {options.threads} threads; {providers()}")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import LabelledImage, Place, cut, load
 from dartblur.evaluation.average_precision import average_precision
 from dartblur.nets.base import DetectorNet, to_tensor
@@ -46,7 +46,9 @@ def main() -> None:
     pictures = [
         list(
             load(
-                islice(READERS["widerface"](options.data, s), 0, None, n), options.image_size, 2**32
+                islice(FORMATS["widerface"].read(options.data, s), 0, None, n),
+                options.image_size,
+                2**32,
             )
         )
         for s, n in (("train", options.every), ("val", 1))

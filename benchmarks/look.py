@@ -26,7 +26,7 @@ import numpy as np
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import WEIGHTS, Anonymizer, Dartblur, Gaussian
 from dartblur.boxes import IntArray
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.faces import Faces, Image
 from dartblur.images import read_picture
 from dartblur.pipeline import DEFAULT_MARGIN
@@ -86,7 +86,7 @@ def main() -> None:
 
 def photos(data: Path) -> Iterator[tuple[Image, Faces, list[float]]]:
     """Every validation photo with its grown faces, and the heights of the faces as labelled."""
-    for sample in READERS["widerface"](data, "val"):
+    for sample in FORMATS["widerface"].read(data, "val"):
         boxes = sample.faces.boxes
         grown = sample.faces.with_boxes(boxlib.grow(boxes, DEFAULT_MARGIN))
         yield read_picture(sample.image).rgb, grown, (boxes[:, 3] - boxes[:, 1]).tolist()

@@ -21,7 +21,7 @@ import torch
 
 import plain
 from dartblur import toml
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import load
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.unet import FrameGenerator
@@ -50,7 +50,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     f = load_reference(Start(arguments.reference))
-    samples = itertools.islice(READERS["widerface"](arguments.data, "train"), 64)
+    samples = itertools.islice(FORMATS["widerface"].read(arguments.data, "train"), 64)
     pictures = list(found_in(load(samples, arguments.size, 2**32), f, arguments.size))
     seamless = arguments.net == "compact" and toml.read(TrainingConfig, COMPACT).data.seamless
     data = Data(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS, recognized
 from dartblur.errors import BoxesError, DartblurError
 from dartblur.faces import Sample
 
+SIZE = (100, 80)
 BOX = (10, 20, 30, 40)
 """x y w h of the one face, in the first picture; the second has none."""
 
@@ -58,17 +60,68 @@ def crowdhuman(root: Path) -> Path:
     return labels
 
 
+def coco(root: Path) -> Path:
+    for name in ("a", "b"):
+        picture(root / f"val2017/{name}.jpg")
+    labels = root / "annotations/instances_val2017.json"
+    labels.parent.mkdir()
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
+        "categories": [{"id": 1, "name": "Face"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 1, "bbox": BOX},
+            {"id": 2, "image_id": 3, "category_id": 2, "bbox": BOX},
+        ],
+    }
+    labels.write_text(json.dumps(content))
+    return labels
+
+
+def yolo(root: Path) -> Path:
+    for name in ("a", "b"):
+        Pillow.new("RGB", SIZE).save(picture(root / f"images/val/{name}.jpg"))
+    (root / "data.yaml").write_text("train: images/train\nval: val.txt\nnames: [dog, face]\n")
+    (root / "labels/val").mkdir(parents=True)
+    x, y, width, height = BOX
+    shares = (x + width / 2, y + height / 2, width, height)
+    row = " ".join(str(value / side) for value, side in zip(shares, SIZE * 2, strict=True))
+    (root / "labels/val/a.txt").write_text(f"1 {row}\n0 0.5 0.5 0.1 0.1\n")
+    labels = root / "val.txt"
+    labels.write_text("./images/val/a.jpg\n./images/val/b.jpg\n")
+    return labels
+
+
+def voc(root: Path) -> Path:
+    x, y, width, height = BOX
+    box = (
+        f"<xmin>{x + 1}</xmin><ymin>{y + 1}</ymin><xmax>{x + width}</xmax><ymax>{y + height}</ymax>"
+    )
+    thing = "<object><name>{}</name><bndbox>" + box + "</bndbox></object>"
+    for name, objects in (("a", thing.format("head")), ("b", thing.format("dog"))):
+        picture(root / f"JPEGImages/{name}.jpg")
+        annotation = root / f"Annotations/{name}.xml"
+        annotation.parent.mkdir(exist_ok=True)
+        annotation.write_text(f"<annotation>{objects}</annotation>")
+    labels = root / "ImageSets/Main/val.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("a\nb\n")
+    return labels
+
+
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "widerface": widerface,
     "fddb": fddb,
     "crowdhuman": crowdhuman,
+    "coco": coco,
+    "yolo": yolo,
+    "voc": voc,
 }
 
-pytestmark = pytest.mark.parametrize("name", READERS)
+pytestmark = pytest.mark.parametrize("name", [n for n, f in FORMATS.items() if f.has_faces])
 
 
 def read(name: str, root: Path, split: str = "val") -> Iterator[Sample]:
-    return READERS[name](root, split)
+    return FORMATS[name].read(root, split)
 
 
 def test_pictures_come_in_the_order_of_the_list_with_their_faces(tmp_path: Path, name: str) -> None:
@@ -81,6 +134,24 @@ def test_pictures_come_in_the_order_of_the_list_with_their_faces(tmp_path: Path,
     assert first.faces.scores.tolist() == [1]
     assert not first.faces.ignore.any()
     assert len(second.faces) == 0
+
+
+def test_the_layout_is_recognized(tmp_path: Path, name: str) -> None:
+    LAYOUTS[name](tmp_path)
+    assert recognized(tmp_path).name == name
+    assert FORMATS[name].splits(tmp_path)
+    others = [f.name for f in FORMATS.values() if f.has_faces and f.splits(tmp_path)]
+    assert others == [name]
+
+
+def test_a_picture_that_lies_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    labels = LAYOUTS[name](root)
+    named = {"yolo": "./images/val/a", "widerface": "0--Event/a", "coco": "a.jpg"}.get(name, "a")
+    labels.write_text(labels.read_text().replace(named, f"../../../../outside/{named}", 1))
+    with pytest.raises(BoxesError, match="leads out of the data set"):
+        list(read(name, root))
 
 
 def test_a_picture_that_is_not_there_is_named_with_the_list(tmp_path: Path, name: str) -> None:
@@ -96,7 +167,7 @@ def test_a_picture_that_is_not_there_is_named_with_the_list(tmp_path: Path, name
 def test_a_missing_list_is_named(tmp_path: Path, name: str) -> None:
     labels = LAYOUTS[name](tmp_path)
     labels.unlink()
-    with pytest.raises(BoxesError, match=labels.name):
+    with pytest.raises(DartblurError, match=f"{labels.name}|split 'val'"):
         list(read(name, tmp_path))
 
 

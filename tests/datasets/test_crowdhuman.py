@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.errors import BoxesError
 
 
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_head_boxes_and_what_is_ignored(root: Path) -> None:
-    first, second = READERS["crowdhuman"](root, "val")
+    first, second = FORMATS["crowdhuman"].read(root, "val")
     assert first.image == root / "Images/273271,1a.jpg"
     np.testing.assert_array_equal(first.faces.boxes[0], [10, 20, 40, 60])
     np.testing.assert_array_equal(first.faces.boxes[5], [-4, -2, 16, 10])
@@ -70,9 +70,9 @@ def test_a_wrong_line_is_named(root: Path, kind: str) -> None:
     good = path.read_text().splitlines()[0]
     path.write_text(f"{good}\n{WRONG[kind]}\n")
     with pytest.raises(BoxesError, match=re.escape(f"{path}:2")):
-        list(READERS["crowdhuman"](root, "val"))
+        list(FORMATS["crowdhuman"].read(root, "val"))
 
 
 def test_a_missing_split_is_named(root: Path) -> None:
     with pytest.raises(BoxesError, match=re.escape(str(root / "annotation_train.odgt"))):
-        list(READERS["crowdhuman"](root, "train"))
+        list(FORMATS["crowdhuman"].read(root, "train"))

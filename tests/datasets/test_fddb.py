@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.fddb import FOLDS, extents, read_ellipses
 from dartblur.errors import BoxesError, PictureError, UsageError
 
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_all_folds_come_in_order_with_the_extent_of_each_ellipse(root: Path) -> None:
-    samples = list(READERS["fddb"](root, "all"))
+    samples = list(FORMATS["fddb"].read(root, "all"))
     assert [s.image.name for s in samples] == [f"img_{fold}.jpg" for fold in FOLDS]
     assert [len(s.faces) for s in samples] == [fold % 3 for fold in FOLDS]
     np.testing.assert_allclose(samples[0].faces.boxes, [[80, 50, 120, 110]], atol=1e-4)
@@ -42,7 +42,7 @@ def test_all_folds_come_in_order_with_the_extent_of_each_ellipse(root: Path) -> 
 
 
 def test_one_fold_alone(root: Path) -> None:
-    (sample,) = READERS["fddb"](root, "2")
+    (sample,) = FORMATS["fddb"].read(root, "2")
     assert sample.image == root / "originalPics/2002/08/02/big/img_2.jpg"
     (picture,) = read_ellipses(root, "2")
     np.testing.assert_array_equal(picture.ellipses[1], [10, 5, 0, 20, 20])
@@ -50,23 +50,23 @@ def test_one_fold_alone(root: Path) -> None:
 
 def test_pictures_may_lie_beside_the_folds(root: Path) -> None:
     (root / "originalPics/2002").rename(root / "2002")
-    assert [s.image.name for s in READERS["fddb"](root, "1")] == ["img_1.jpg"]
+    assert [s.image.name for s in FORMATS["fddb"].read(root, "1")] == ["img_1.jpg"]
 
 
-def test_the_lists_alone_are_enough_where_one_says_so(root: Path) -> None:
+def test_the_lists_alone_are_enough_for_ellipses(root: Path) -> None:
     image = root / "originalPics/2002/08/02/big/img_2.jpg"
     Pillow.new("RGB", (40, 30)).save(image)
-    (there,) = read_ellipses(root, "2", without_pictures=True)
+    (there,) = read_ellipses(root, "2")
     assert there.name == "2002/08/02/big/img_2"
     assert there.size() == (30, 40)
     image.write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"img_2\.jpg"):
         there.size()
     image.unlink()
-    (gone,) = read_ellipses(root, "2", without_pictures=True)
+    (gone,) = read_ellipses(root, "2")
     assert gone.size() is None
     with pytest.raises(BoxesError, match=r"img_2\.jpg"):
-        list(read_ellipses(root, "2"))
+        list(FORMATS["fddb"].read(root, "2"))
 
 
 @given(st.floats(1, 50), st.floats(1, 50), st.floats(-4, 4), st.floats(-90, 90), st.floats(-90, 90))
@@ -85,7 +85,7 @@ def test_the_extent_touches_the_ellipse_on_every_side(
 @pytest.mark.parametrize("split", ["train", "0", "11", "fold"])
 def test_an_unknown_split_is_refused(root: Path, split: str) -> None:
     with pytest.raises(UsageError, match=split):
-        list(READERS["fddb"](root, split))
+        list(FORMATS["fddb"].read(root, split))
 
 
 NAME = "2002/08/01/big/img_1"
@@ -108,7 +108,7 @@ def test_a_wrong_list_is_named_with_its_line(root: Path, kind: str) -> None:
     path = root / "FDDB-folds/FDDB-fold-01-ellipseList.txt"
     path.write_text(content)
     with pytest.raises(BoxesError, match=re.escape(f"{path}:{line}")):
-        list(READERS["fddb"](root, "1"))
+        list(FORMATS["fddb"].read(root, "1"))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
@@ -118,4 +118,4 @@ def test_a_list_that_cannot_be_read_is_named(root: Path, content: bytes | None) 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BoxesError, match=re.escape(str(path))):
-        list(READERS["fddb"](root, "all"))
+        list(FORMATS["fddb"].read(root, "all"))

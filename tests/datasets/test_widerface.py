@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dartblur import boxes as boxlib
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import (
     LabelledImage,
     Place,
@@ -36,7 +36,7 @@ def dataset(root: Path, labels: str, pictures: tuple[str, ...] = ("a.png",)) -> 
 
 
 def read(root: Path) -> list[Sample]:
-    return list(READERS["widerface"](root, "val"))
+    return list(FORMATS["widerface"].read(root, "val"))
 
 
 def test_boxes_and_ignored_faces(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import cv2
 
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.fddb import FOLDS
 from dartblur.faces import Sample
 
 
 def make(name: str, root: Path, wider: Path) -> Path:
     """A tree of layout `name` with the pictures and boxes of `wider`."""
-    samples = list(READERS["widerface"](wider, "train"))
+    samples = list(FORMATS["widerface"].read(wider, "train"))
     {"fddb": _fddb, "crowdhuman": _crowdhuman}[name](root, samples)
     return root
 

@@ -145,7 +145,7 @@ def published(name: str) -> list[tuple[Faces, np.ndarray]]:
             Faces(np.hstack([found[:, :2], found[:, :2] + found[:, 2:4]]), found[:, 4]),
             picture.ellipses,
         )
-        for picture in read_ellipses(DATA, "all", without_pictures=True)
+        for picture in read_ellipses(DATA, "all")
         for found in [boxes[picture.name]]
     ]
 

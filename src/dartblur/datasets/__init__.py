@@ -1,12 +1,28 @@
-"""Readers of data sets: one small protocol, and a table from names to makers."""
+"""Formats of data sets: one description each, and a table from names to them."""
 
-from dartblur.datasets import crowdhuman, fddb, widerface
-from dartblur.datasets.base import Reader
+from pathlib import Path
 
-READERS: dict[str, Reader] = {
-    "widerface": widerface.read,
-    "fddb": fddb.read,
-    "crowdhuman": crowdhuman.read,
+from dartblur.datasets import coco, crowdhuman, fddb, folder, voc, widerface, yolo
+from dartblur.datasets.base import FACE_CLASSES, Format, Labelled
+from dartblur.errors import UsageError
+
+FORMATS: dict[str, Format] = {
+    each.FORMAT.name: each.FORMAT for each in (widerface, fddb, crowdhuman, coco, yolo, voc, folder)
 }
 
-__all__ = ["READERS", "Reader"]
+__all__ = ["FACE_CLASSES", "FORMATS", "Format", "Labelled", "recognized"]
+
+
+def recognized(root: Path) -> Format:
+    """The format of the data set below `root`, by its layout; a plain folder where it has none.
+
+    Raises:
+        UsageError: there is nothing, or it is laid out like several.
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root}: there is no such folder; name the root of a data set")
+    fitting = [each for each in FORMATS.values() if each is not folder.FORMAT and each.splits(root)]
+    if len(fitting) > 1:
+        names = " and ".join(each.name for each in fitting)
+        raise UsageError(f"{root}: is laid out as {names}; say which with --format")
+    return fitting[0] if fitting else folder.FORMAT

@@ -1,21 +1,123 @@
-"""What every reader of a data set is."""
+"""What the format of a data set is: where its pictures lie, and how their faces are labelled."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from dartblur.faces import Sample
+from dartblur.errors import BoxesError
+from dartblur.faces import Faces, Sample
+
+FACE_CLASSES = ("face", "head")
+"""Names of classes that are taken for faces where nobody says otherwise."""
 
 
-class Reader(Protocol):
-    """Reads a labelled data set: (root, split) → samples."""
+@dataclass(frozen=True)
+class Labelled:
+    """One picture as a label file names it; it need not be there.
 
-    def __call__(self, root: Path, split: str) -> Iterator[Sample]:
+    where: the file, and mostly the line, that names it. faces: reads its labels, in pixels of the
+    upright picture; raises BoxesError where they are malformed.
+    """
+
+    image: Path
+    where: str
+    faces: Callable[[], Faces]
+
+
+class Labels(Protocol):
+    """Reads the labels of one split: (root, split, classes) → pictures in the file's order."""
+
+    def __call__(self, root: Path, split: str, classes: Sequence[str]) -> Iterator[Labelled]:
+        """See `Format.labels`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """One layout of data sets.
+
+    splits: the names of those that lie below a root; none where it is of another format.
+    labels: the pictures of a split with their labels, be they there or not; classes (lower case)
+        are those that are faces, where the labels tell several.
+    has_faces: its labels may tell faces at all.
+    keeps: patterns of files that are no text and show nobody: lists in MATLAB's format, say.
+    masks: folders of pictures whose pixels are labels.
+    """
+
+    name: str
+    splits: Callable[[Path], list[str]]
+    labels: Labels
+    has_faces: bool = True
+    keeps: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+
+    def read(
+        self, root: Path, split: str, classes: Sequence[str] = FACE_CLASSES
+    ) -> Iterator[Sample]:
         """Every picture of one split, in the order of its label file.
 
         Boxes are in pixels of the upright picture; a label that scoring passes over is ignored.
 
         Raises:
             BoxesError: a label file is missing or wrong, or a picture that it names is not there.
+            UsageError: there is no such split.
         """
-        ...
+        for labelled in self.labels(root, split, classes):
+            if not labelled.image.is_file():
+                raise missing(labelled)
+            yield Sample(labelled.image, labelled.faces())
+
+
+def given(faces: Faces) -> Callable[[], Faces]:
+    """What a label file has told already, as `Labelled.faces`."""
+    return partial(_same, faces)
+
+
+def _same(faces: Faces) -> Faces:
+    return faces
+
+
+def missing(labelled: Labelled) -> BoxesError:
+    """What to tell of a picture that is named and not there."""
+    return BoxesError(
+        f"{labelled.image}: named in {labelled.where} but not there; restore it or drop its label"
+    )
+
+
+def below(root: Path, folder: Path, name: str, where: str) -> Path:
+    """The file of that name in a folder, which is `root` or lies below it.
+
+    Raises:
+        BoxesError: the name leads out of the root, as a path from / or with too many ../ does.
+    """
+    steps = folder.relative_to(root).as_posix()
+    path = posixpath.normpath(posixpath.join(steps, name.replace("\\", "/")))
+    if path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:/", path):
+        raise BoxesError(
+            f"{where}: {name!r} leads out of the data set; put the picture below {root} and name "
+            "it from there"
+        )
+    return root / path
+
+
+def read_text(labels: Path, expected: str) -> str:
+    """The text of a label file.
+
+    Raises:
+        BoxesError: it is missing or no text.
+    """
+    try:
+        return labels.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoxesError(f"{labels}: cannot be read ({error}); expected {expected}") from error
+
+
+def words(name: str) -> list[str]:
+    """The words of a file's name, in small letters: instances, val of instances_val2017."""
+    return re.findall(r"[a-z]+", name.lower())

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dartblur.datasets.base import Format, Labelled, below, given, read_text
 from dartblur.errors import BoxesError
-from dartblur.faces import Faces, Sample
+from dartblur.faces import Faces
 
 _PERSON = "person"
+_START, _END = "annotation_", ".odgt"
 _FARTHEST = 1e9
 
 
-def read(root: Path, split: str) -> Iterator[Sample]:
-    """Samples of `split` ("train", "val"): head boxes.
+def splits(root: Path) -> list[str]:
+    """Splits ("train", "val") whose annotations are there."""
+    lists = root.glob(f"{_START}*{_END}")
+    return sorted(path.name.removeprefix(_START).removesuffix(_END) for path in lists)
+
+
+def labels(root: Path, split: str, classes: Sequence[str] = ()) -> Iterator[Labelled]:
+    """The pictures of `split` with their head boxes.
 
     A head is ignored where the entry is no person (a "mask" over a crowd, a statue, a reflection),
     where it or its head is marked `ignore`, and where it has no area.
 
     Raises:
-        BoxesError: the file is missing or malformed, or a picture that it names is not there.
+        BoxesError: the file is missing or malformed.
     """
-    labels = root / f"annotation_{split}.odgt"
-    try:
-        lines = labels.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoxesError(
-            f"{labels}: cannot be read ({error}); expected CrowdHuman's annotations"
-        ) from error
-    for number, line in enumerate(lines, 1):
+    labels = root / f"{_START}{split}{_END}"
+    for number, line in enumerate(read_text(labels, "CrowdHuman's annotations").splitlines(), 1):
         if not line.strip():
             continue
         where = f"{labels}:{number}"
         record = _record(line, where)
-        image = root / "Images" / f"{record['ID']}.jpg"
-        if not image.is_file():
-            raise BoxesError(
-                f"{image}: named in {where} but not there; restore it or drop its line"
-            )
-        yield Sample(image, _faces(record["gtboxes"], where))
+        image = below(root, root / "Images", f"{record['ID']}.jpg", where)
+        yield Labelled(image, where, given(_faces(record["gtboxes"], where)))
 
 
 def _record(line: str, where: str) -> dict[str, Any]:
@@ -86,3 +84,6 @@ def _head(entry: Any) -> list[float] | None:
 
 def _is_marked(attributes: Any) -> bool:
     return isinstance(attributes, dict) and attributes.get("ignore", 0) != 0
+
+
+FORMAT = Format("crowdhuman", splits, labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
+from dartblur.datasets.base import Format, Labelled, below, given, read_text
 from dartblur.errors import BoxesError, PictureError, UsageError
-from dartblur.faces import Faces, Sample
+from dartblur.faces import Faces
 
 Ellipses = npt.NDArray[np.float64]
 Size = tuple[int, int]
@@ -25,7 +26,8 @@ _LARGEST = 10_000  # pixels; FDDB's pictures are no larger than 450
 class EllipsePicture:
     """One picture and the ellipses around its faces.
 
-    name: as in the lists and in published detections. image: where it is or should be.
+    name: as in the lists and in published detections. image: where it is or should be. where: list
+    and line that name it.
     ellipses: (N, 5) half of the major axis, half of the minor axis, angle of the major axis against
     the horizontal in radians, centre x, centre y; in pixels.
     """
@@ -33,6 +35,7 @@ class EllipsePicture:
     name: str
     image: Path
     ellipses: Ellipses
+    where: str
 
     def size(self) -> Size | None:
         """Height and width, from the head of the file; None where the picture is not there.
@@ -49,35 +52,39 @@ class EllipsePicture:
             raise PictureError(f"{self.image}: its size cannot be read ({error})") from error
 
 
-def read(root: Path, split: str) -> Iterator[Sample]:
-    """Samples of `split`: "all" or "val" for the ten folds, or one fold, "1" to "10".
+def splits(root: Path) -> list[str]:
+    """All ten folds, or those that are there."""
+    there = [str(fold) for fold in FOLDS if _list_of(root, fold).is_file()]
+    return ["all"] if len(there) == len(FOLDS) else there
+
+
+def labels(root: Path, split: str, classes: Sequence[str] = ()) -> Iterator[Labelled]:
+    """The pictures of `split`: "all" or "val" for the ten folds, or one fold, "1" to "10".
 
     A face's box is the extent of its ellipse.
 
     Raises:
-        BoxesError: a list is missing or malformed, or a picture that it names is not there.
+        BoxesError: a list is missing or malformed.
         UsageError: there is no such split.
     """
     for picture in read_ellipses(root, split):
-        yield Sample(picture.image, Faces(extents(picture.ellipses).astype(np.float32)))
+        faces = Faces(extents(picture.ellipses).astype(np.float32))
+        yield Labelled(picture.image, picture.where, given(faces))
 
 
-def read_ellipses(
-    root: Path, split: str, *, without_pictures: bool = False
-) -> Iterator[EllipsePicture]:
-    """The pictures of `split` with their ellipses as they are; see `read`.
+def read_ellipses(root: Path, split: str) -> Iterator[EllipsePicture]:
+    """The pictures of `split`, be they there or not, with their ellipses as they are.
 
-    without_pictures: the lists alone are enough, to score detections that were made elsewhere.
+    Raises:
+        BoxesError: a list is missing or malformed.
+        UsageError: there is no such split.
     """
     for fold in _folds(split):
-        labels = root / "FDDB-folds" / f"FDDB-fold-{fold:02}-ellipseList.txt"
-        for line, picture in _read_fold(root, labels):
-            if not (without_pictures or picture.image.is_file()):
-                raise BoxesError(
-                    f"{root / picture.name}.jpg: named in {labels}:{line} but neither there nor "
-                    "in originalPics; restore it or drop its lines"
-                )
-            yield picture
+        yield from _read_fold(root, _list_of(root, fold))
+
+
+def _list_of(root: Path, fold: int) -> Path:
+    return root / "FDDB-folds" / f"FDDB-fold-{fold:02}-ellipseList.txt"
 
 
 def extents(ellipses: Ellipses) -> npt.NDArray[np.float64]:
@@ -97,12 +104,9 @@ def _folds(split: str) -> tuple[int, ...]:
     raise UsageError(f"FDDB has no split {split!r}; take all, val or a fold from 1 to 10")
 
 
-def _read_fold(root: Path, labels: Path) -> Iterator[tuple[int, EllipsePicture]]:
-    """The pictures of a list, each with the line, from 1, that names it."""
-    try:
-        lines = labels.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoxesError(f"{labels}: cannot be read ({error}); expected FDDB's ellipses") from error
+def _read_fold(root: Path, labels: Path) -> Iterator[EllipsePicture]:
+    """The pictures of a list."""
+    lines = read_text(labels, "FDDB's ellipses").splitlines()
     at = 0
     while at < len(lines):
         name = lines[at].strip()
@@ -115,7 +119,8 @@ def _read_fold(root: Path, labels: Path) -> Iterator[tuple[int, EllipsePicture]]
             _wrong(labels, at + 1, f"{count} ellipses announced, {len(rows)} left")
         ellipses = [_ellipse(row, labels, at + 2 + i) for i, row in enumerate(rows)]
         rows_of_five = np.array(ellipses, np.float64).reshape(-1, 5)
-        yield at + 1, EllipsePicture(name, _image(root, name), rows_of_five)
+        where = f"{labels}:{at + 1}"
+        yield EllipsePicture(name, _image(root, name, where), rows_of_five, where)
         at += 2 + count
 
 
@@ -141,10 +146,14 @@ def _is_plausible(values: list[float]) -> bool:
     return bool(np.abs(values).max() <= _LARGEST) and min(values[:2]) > 0  # NaN is neither
 
 
-def _image(root: Path, name: str) -> Path:
-    usual, beside = root / "originalPics" / f"{name}.jpg", root / f"{name}.jpg"
+def _image(root: Path, name: str, where: str) -> Path:
+    usual = below(root, root / "originalPics", f"{name}.jpg", where)
+    beside = below(root, root, f"{name}.jpg", where)
     return beside if beside.is_file() else usual
 
 
 def _wrong(labels: Path, at: int, problem: str) -> NoReturn:
     raise BoxesError(f"{labels}:{at + 1}: {problem}; restore the file")
+
+
+FORMAT = Format("fddb", splits, labels)

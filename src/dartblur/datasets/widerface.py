@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dartblur.datasets.base import Format, Labelled, below, given, read_text
 from dartblur.errors import BoxesError
-from dartblur.faces import Faces, Sample
+from dartblur.faces import Faces
 
 _COLUMNS = 10
 _INVALID = 7
+_START, _END = "wider_face_", "_bbx_gt.txt"
 
 
-def read(root: Path, split: str) -> Iterator[Sample]:
-    """Samples of `split` ("train", "val"); a face with invalid = 1 or without area is ignored.
+def splits(root: Path) -> list[str]:
+    """Splits ("train", "val") whose lists are there."""
+    lists = (root / "wider_face_split").glob(f"{_START}*{_END}")
+    return sorted(path.name.removeprefix(_START).removesuffix(_END) for path in lists)
+
+
+def labels(root: Path, split: str, classes: Sequence[str] = ()) -> Iterator[Labelled]:
+    """The pictures of `split`; a face with invalid = 1 or without area is ignored.
 
     Raises:
-        BoxesError: the list is missing or malformed, or a picture that it names is not there.
+        BoxesError: the list is missing or malformed.
     """
-    labels = root / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    labels = root / "wider_face_split" / f"{_START}{split}{_END}"
     images = root / f"WIDER_{split}" / "images"
-    try:
-        lines = labels.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoxesError(
-            f"{labels}: cannot be read ({error}); expected WIDER FACE labels"
-        ) from error
+    lines = read_text(labels, "WIDER FACE labels").splitlines()
     at = 0
     while at < len(lines):
         if not lines[at].strip():
             at += 1
             continue
-        image = images / lines[at].strip()
+        where = f"{labels}:{at + 1}"
+        image = below(root, images, lines[at].strip(), where)
         count = _count(lines, at + 1, labels)
         # The official list writes one line of zeros below a count of 0.
         rows = lines[at + 2 : at + 2 + max(count, 1)]
@@ -44,11 +48,7 @@ def read(root: Path, split: str) -> Iterator[Sample]:
                 f"{labels}:{at + 2}: {count} boxes announced, {len(rows)} left; restore the file"
             )
         faces = _faces(rows[:count], labels, at + 3)
-        if not image.is_file():
-            raise BoxesError(
-                f"{image}: named in {labels}:{at + 1} but not there; restore it or drop its lines"
-            )
-        yield Sample(image, faces)
+        yield Labelled(image, where, given(faces))
         at += 2 + len(rows)
 
 
@@ -87,3 +87,6 @@ def _faces(rows: list[str], labels: Path, first_line: int) -> Faces:
     left_top, sides = table[:, :2], np.maximum(table[:, 2:4], 0)
     ignore = (table[:, _INVALID] > 0) | (sides <= 0).any(axis=1)
     return Faces(np.concatenate([left_top, left_top + sides], axis=1), ignore=ignore)
+
+
+FORMAT = Format("widerface", splits, labels, keeps=("wider_face_split/*.mat",))

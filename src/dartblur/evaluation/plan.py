@@ -13,7 +13,7 @@ from typing import cast
 
 from dartblur.anonymizers import ANONYMIZERS
 from dartblur.anonymizers.dartblur import WEIGHTS
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.errors import ConfigError, InputError
 from dartblur.evaluation import results
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
@@ -76,7 +76,7 @@ def check(config: EvaluationConfig) -> None:
         raise ConfigError(f"method name {twice.pop()!r} stands for a generator and for a folder")
     _known("method", (*config.methods, *config.cross), methods)
     _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *RUN_ONLY))
-    _known("format", (config.train.format, config.test.format), tuple(READERS))
+    _known("format", (config.train.format, config.test.format), tuple(FORMATS))
     for name in ("methods", "detectors", "seeds"):
         given = getattr(config, name)
         if not given or len(set(given)) < len(given):

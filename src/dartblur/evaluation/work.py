@@ -16,7 +16,7 @@ import torch
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.dartblur import Dartblur
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import LabelledImage, load
 from dartblur.errors import InputError, PictureError
 from dartblur.evaluation import pictures as store
@@ -280,7 +280,7 @@ def chosen(
     Raises:
         BoxesError: the labels cannot be read.
     """
-    samples = list(READERS[source.format](root, source.split))
+    samples = list(FORMATS[source.format].read(root, source.split))
     if held_out:
         samples = [s for i, s in enumerate(samples) if bool(i % held_out) == training]
     return samples[::every] if training else samples

@@ -16,7 +16,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from dartblur import toml
-from dartblur.datasets import READERS
+from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import LabelledImage, load
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.nets.unet import FrameGenerator
@@ -157,7 +157,7 @@ def training_pictures(
     """
     samples = [
         s
-        for i, s in enumerate(READERS["widerface"](data, "train"))
+        for i, s in enumerate(FORMATS["widerface"].read(data, "train"))
         if not settings.data.holdout or i % settings.data.holdout
     ]
     limit = int(settings.data.memory_gb * 2**30)
