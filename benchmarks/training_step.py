@@ -21,6 +21,7 @@ import torch
 
 import plain
 from dartblur import toml
+from dartblur.anonymizers import Blur
 from dartblur.datasets import FORMATS
 from dartblur.datasets.crops import load
 from dartblur.nets.retinaface import RetinaFace
@@ -52,11 +53,9 @@ def main() -> None:
     f = load_reference(Start(arguments.reference))
     samples = itertools.islice(FORMATS["widerface"].read(arguments.data, "train"), 64)
     pictures = list(found_in(load(samples, arguments.size, 2**32), f, arguments.size))
-    seamless = arguments.net == "compact" and toml.read(TrainingConfig, COMPACT).data.seamless
-    data = Data(
-        image_size=arguments.size, crop=arguments.size, batch=arguments.batch, seamless=seamless
-    )
-    source = Batches([p for p in pictures if len(p.faces)], data, 48, (0, 0))
+    blur = toml.read(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
+    data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
+    source = Batches([p for p in pictures if len(p.faces)], data, blur, 48, (0, 0))
     step = STEPS[arguments.net](f)
     step(source.batch(0))
     times, cpu = [], []

@@ -9,7 +9,7 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dartblur.errors import ConfigError
+from dartblur.errors import ConfigError, UsageError
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def build(kind: type[T], content: dict[str, Any], where: str) -> T:
     }
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, UsageError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import anonymizers
-from dartblur.anonymizers import Dartblur, Gaussian, MethodSettings, make_anonymizer
+from dartblur.anonymizers import Blur, Dartblur, Gaussian, MethodSettings, make_anonymizer
 from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.dartblur import WEIGHTS, add_changes
 from dartblur.anonymizers.windows import Windows
@@ -22,7 +22,7 @@ DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.o
 
 def test_weights_of_one_s_own() -> None:
     made = make_anonymizer("dartblur", MethodSettings(strength=2.0, weights=FRAME_WEIGHTS))
-    assert made == Dartblur(FRAME_WEIGHTS, blur=Gaussian(2.0))
+    assert made == Dartblur(FRAME_WEIGHTS, blur=Blur(strength=2.0))
 
 
 def test_the_shipped_generator_is_the_one_that_its_sum_and_card_name() -> None:

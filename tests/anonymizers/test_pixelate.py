@@ -57,6 +57,31 @@ def test_thin_faces(size: tuple[int, int]) -> None:
     assert colours <= max(width // 2, 1) * max(height // 2, 1)
 
 
+def test_noise_changes_whole_cells_and_is_the_same_in_every_run() -> None:
+    image = textured(100, 100)
+    face = one(10, 10, 90, 90)
+    plain, noisy = (Pixelate(8, noise)(image, face).astype(int) for noise in (0.0, 20.0))
+    np.testing.assert_array_equal(noisy, Pixelate(8, 20.0)(image, face))
+    added = (noisy - plain)[10:90, 10:90].reshape(8, 10, 8, 10, 3)
+    assert np.ptp(added, axis=(1, 3)).max() == 0
+    assert 14 < added[:, 0, :, 0].std() < 26
+    # One hidden pixel more or less is other noise: nobody draws it again without all of them.
+    image[50, 50] ^= 1
+    assert (Pixelate(8, 20.0)(image, face) != noisy).mean() > 0.5
+
+
+def test_noise_brings_no_colour_into_a_picture_that_has_none() -> None:
+    grey = np.repeat(textured(60, 60)[..., :1], 3, axis=2)
+    out = Pixelate(6, 30.0)(grey, one(5, 5, 50, 50))
+    assert np.ptp(out, axis=2).max() == 0
+
+
+@pytest.mark.parametrize("noise", [-1.0, 256.0, float("nan")])
+def test_noise_out_of_range_is_refused(noise: float) -> None:
+    with pytest.raises(UsageError, match="noise"):
+        Pixelate(8, noise)
+
+
 @pytest.mark.parametrize("cells", [0, -3, 13, 100_000])
 def test_no_cells_or_so_many_that_a_face_shows_are_refused(cells: int) -> None:
     with pytest.raises(UsageError, match="cells"):

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 pytest.importorskip("onnxscript", reason="the export needs it: pip install dartblur[train]")
 
-from dartblur.anonymizers.dartblur import Dartblur
+from dartblur.anonymizers import Blur, Dartblur
 from dartblur.datasets.crops import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
@@ -33,7 +33,7 @@ BOXES = np.array(
 KINDS = {
     "plain": {},
     "detail": {"detail": 2},
-    "seamless": {"detail": 2, "channels": 3, "softness": 0.04, "texture": 8.0, "rim": 0.12},
+    "blended": {"detail": 2, "channels": 3, "softness": 0.04, "texture": 8.0, "rim": 0.12},
 }
 
 
@@ -57,7 +57,7 @@ def exported(
     kind: str, generator: WindowGenerator, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("export") / "g.onnx"
-    export_window(generator, SIZE, path, seamless=kind == "seamless")
+    export_window(generator, SIZE, path, kind == "blended")
     return path
 
 
@@ -70,10 +70,10 @@ def picture() -> LabelledImage:
 
 @pytest.fixture(scope="module")
 def batch(kind: str, picture: LabelledImage) -> Batch:
-    seamless = kind == "seamless"
-    plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0, seamless=seamless)
+    blur = Blur(blended=kind == "blended")
+    plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
     for number in range(20):
-        made = Batches([picture], plain, SIZE, (0, 0)).batch(number)
+        made = Batches([picture], plain, blur, SIZE, (0, 0)).batch(number)
         if np.array_equal(pixels(made.clear), picture.image):
             return made
     raise AssertionError("every draw was mirrored")

@@ -80,6 +80,8 @@ def test_a_start_of_one_s_own(ground: Ground, tmp_path: Path) -> None:
         ("[data]\nscale = [1.0]\n", "scale: expected 2 values"),
         ("[generator]\nkind = 'gan'\n", "kind: 'gan' is none of 'window', 'unet'"),
         ("[run]\nrounds = true\n", "rounds: expected int"),
+        ("[blur]\nkind = 'pixelate'\nstrength = 2.0\n", "strength says nothing to a blur of kind"),
+        ("[blur]\nstrength = 0.5\n", "strength must be 0.75 or more"),
         ("[run\n", "cannot be read as TOML"),
     ],
 )

@@ -22,7 +22,7 @@ from tests.conftest import Outcome
 from tests.pictures import FRAME_WEIGHTS, textured
 from tests.training.conftest import Ground
 
-from dartblur.anonymizers import Dartblur
+from dartblur.anonymizers import Blur, Dartblur
 from dartblur.datasets.crops import LabelledImage
 from dartblur.errors import TrainingError
 from dartblur.faces import Faces
@@ -73,7 +73,7 @@ def test_training_and_runtime_agree(generator: FrameGenerator) -> None:
     faces = Faces(boxes.astype(np.float32))
     picture = LabelledImage("drawn", textured(64, 64), faces, faces)
     plain = Data(crop=64, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
-    drawn = (Batches([picture], plain, 24, (0, 0)).batch(n) for n in range(20))
+    drawn = (Batches([picture], plain, Blur(), 24, (0, 0)).batch(n) for n in range(20))
     upright = torch.from_numpy(picture.image).permute(2, 0, 1).float()
     batch = next(b for b in drawn if torch.equal(b.clear[0], upright))
     with torch.no_grad():

@@ -55,8 +55,9 @@ def alone(ground: Ground, tmp_path: Path, start: Path, rank: int) -> Note:
     """What the batches of one of the two processes make of the first round."""
     out = tmp_path / f"alone-{rank}"
 
-    def of_rank(pictures: Any, data: Any, size: int, seed: tuple[int, int], first: int) -> Batches:
-        return Batches(pictures, data, size, (seed[0], rank), first)
+    def of_rank(*settings: Any) -> Batches:
+        *others, seed, first = settings
+        return Batches(*others, (seed[0], rank), first)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "Batches", of_rank)

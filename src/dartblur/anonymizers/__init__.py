@@ -8,6 +8,7 @@ from typing import get_args
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.blending import Blended, Ellipses
 from dartblur.anonymizers.block import Block
+from dartblur.anonymizers.blur import Blur
 from dartblur.anonymizers.dartblur import WEIGHTS, Dartblur
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.pixelate import Pixelate
@@ -20,6 +21,7 @@ __all__ = [
     "DEFAULT_METHOD",
     "Anonymizer",
     "Block",
+    "Blur",
     "Dartblur",
     "Gaussian",
     "MethodSettings",
@@ -32,7 +34,7 @@ __all__ = [
 class MethodSettings:
     """What the methods can be told; each takes what concerns it.
 
-    strength: scales the blur's kernel. cells: of the mosaic, across a face. colour: of the block.
+    strength: scales the blur's kernel. cells, noise: of the mosaic. colour: of the block.
     weights: ONNX file of a generator; None is the one in the package. shape: what is changed of
     every box, all of it or the ellipse that fits into it. blended: without an edge; else the box as
     the paper has it, for comparisons (what `dartblur` paints has no edge in any case). device: that
@@ -44,6 +46,7 @@ class MethodSettings:
 
     strength: float = 1.0
     cells: int = 8
+    noise: float = 0.0
     colour: tuple[int, int, int] = (0, 0, 0)
     weights: Path | None = None
     shape: Shape = "box"
@@ -60,11 +63,19 @@ class MethodSettings:
 
 ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
     "dartblur": lambda settings: Dartblur(
-        settings.weights or WEIGHTS, blur=Gaussian(settings.strength), device=settings.device
+        settings.weights or WEIGHTS,
+        blur=Blur("gaussian", settings.strength),
+        device=settings.device,
     ),
-    "gaussian": lambda settings: _blended(Gaussian(settings.strength), settings),
-    "pixelate": lambda settings: _blended(Pixelate(settings.cells), settings),
-    "block": lambda settings: _blended(Block(settings.colour), settings),
+    "gaussian": lambda settings: Blur(
+        "gaussian", strength=settings.strength, blended=settings.blended
+    ).anonymizer(),
+    "pixelate": lambda settings: Blur(
+        "pixelate", cells=settings.cells, noise=settings.noise, blended=settings.blended
+    ).anonymizer(),
+    "block": lambda settings: (
+        Blended(Block(settings.colour)) if settings.blended else Block(settings.colour)
+    ),
 }
 DEFAULT_METHOD = "dartblur"
 
@@ -82,7 +93,3 @@ def make_anonymizer(
     settings = settings or MethodSettings()
     method = ANONYMIZERS[name](settings)
     return Ellipses(method) if settings.shape == "ellipse" else method
-
-
-def _blended(method: Anonymizer, settings: MethodSettings) -> Anonymizer:
-    return Blended(method) if settings.blended else method

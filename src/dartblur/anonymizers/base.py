@@ -25,6 +25,15 @@ class Anonymizer(Protocol):
         ...
 
 
+GREY_TOLERANCE = 2
+"""Channels of a pixel without colour differ by no more: a JPEG's rounding."""
+
+
+def has_colour(pixels: Image) -> bool:
+    """Is there a pixel, of (h, w, 3), with colour."""
+    return bool((np.ptp(pixels, axis=2) > GREY_TOLERANCE).any())
+
+
 def paint_order(pixels: IntArray) -> npt.NDArray[np.intp]:
     """Indices of the boxes that touch a pixel, in the order in which they are painted.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -12,8 +12,8 @@ import numpy as np
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
-from dartblur.anonymizers.blending import blend_borders
-from dartblur.anonymizers.gaussian import Gaussian
+from dartblur.anonymizers.base import has_colour
+from dartblur.anonymizers.blur import Blur
 from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
@@ -24,17 +24,15 @@ WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
 IMAGE_SIZE = "image_size"
 """In the metadata of a full-frame generator's file: longer side of a picture in its training."""
 SEAMLESS = "seamless"
-"""In the metadata of a generator's file that learned on a seamless blur: see `blending`."""
+"""In the metadata of a generator's file that learned on a blur with blended borders."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
-_GREY = 2
-"""Channels of a grey pixel differ by no more: a JPEG's rounding."""
 _Painter = Callable[[Image, IntArray], Image]
 
 
 @dataclass(frozen=True)
 class Dartblur:
-    """Adds the generator's change to the Gaussian blur, inside the boxes only.
+    """Adds the generator's change to the blur h(x, b), inside the boxes only.
 
     weights: an ONNX file made by `dartblur export`: a generator of face windows or of full frames.
     threads: of the network, 0 for as many as there are cores. device: that it runs on, see
@@ -46,7 +44,7 @@ class Dartblur:
 
     weights: Path = WEIGHTS
     threads: int = 1
-    blur: Gaussian = field(default_factory=Gaussian)
+    blur: Blur = field(default_factory=Blur)
     device: str = DEFAULT_DEVICE
 
     def __post_init__(self) -> None:
@@ -55,12 +53,10 @@ class Dartblur:
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
-        blurred = self.blur(image, faces)
-        painter, seamless = _painter(self.weights, self.threads, self.device)
-        if seamless:
-            blend_borders(blurred, boxes)
+        painter, blended = _painter(self.weights, self.threads, self.device)
+        blurred = replace(self.blur, blended=blended)(image, faces)
         painted = painter(blurred, boxes)
-        if not any(_has_colour(cut) for cut in _cuts(blurred, boxes)):
+        if not any(has_colour(cut) for cut in _cuts(blurred, boxes)):
             # A black-and-white picture that is kept in three channels stays one.
             for cut in _cuts(painted, boxes):
                 cut[:] = np.rint(cut.mean(axis=2, keepdims=True)).astype(np.uint8)
@@ -94,10 +90,6 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
 
 def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
     return (image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes)
-
-
-def _has_colour(pixels: Image) -> bool:
-    return bool((np.ptp(pixels, axis=2) > _GREY).any())
 
 
 def _paint_windows(network: Network, blurred: Image, boxes: IntArray) -> Image:
@@ -147,7 +139,7 @@ def _window_size(network: Network) -> int:
 
 @functools.lru_cache(maxsize=4)
 def _painter(weights: Path, threads: int, device: str) -> tuple[_Painter, bool]:
-    """Paints by the kind of generator that the file holds, and whether on a seamless blur."""
+    """Paints by the kind of generator that the file holds, and whether on blended borders."""
     network = Network(weights, threads, device)
     told, inputs = network.metadata, set(network.inputs)
     if inputs == {"windows", "log_size"}:

@@ -69,6 +69,8 @@ class AnonymizationOptions:
         Scales the blur's kernel (gaussian, dartblur); 0.75 or more.
     cells
         Cells of the mosaic across a face, 1 to 12 (pixelate).
+    noise
+        σ of the noise added to each cell, on the 0 to 255 scale (pixelate).
     colour
         Red, green and blue, 0 to 255 (block).
     weights
@@ -94,6 +96,7 @@ class AnonymizationOptions:
     method: str = DEFAULT_METHOD
     strength: float = 1.0
     cells: int = 8
+    noise: float = 0.0
     colour: tuple[int, int, int] = (0, 0, 0)
     weights: Path | None = None
     shape: Shape = "box"
@@ -115,7 +118,7 @@ class AnonymizationOptions:
             self.method,
             self.find.name(film=film),
             settings=MethodSettings(
-                self.strength, self.cells, self.colour, self.weights, self.shape
+                self.strength, self.cells, self.noise, self.colour, self.weights, self.shape
             ),
             threshold=self.find.threshold,
             margin=self.margin,

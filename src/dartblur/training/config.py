@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dartblur.anonymizers import Blur
 from dartblur.nets.families import FAMILIES, PRETRAINED
 from dartblur.training.reference import Start
 
@@ -19,8 +20,6 @@ class Data:
     memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
     processes that make batches. found: least score of f's boxes on the clear picture, which are
     the targets f(x). overlap: intersection over union from which a better box replaces another.
-    seamless: the blur is led over into its surroundings, see `anonymizers.blending` (the paper's is
-    not).
     """
 
     image_size: int = 320
@@ -35,7 +34,6 @@ class Data:
     workers: int = 0
     found: float = 0.5
     overlap: float = 0.4
-    seamless: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,12 +151,15 @@ class Run:
 class TrainingConfig:
     """A whole training.
 
+    blur: h(x, b), which the generator is shown and paints on.
+
     Raises:
         ValueError: something goes by epochs, and nothing says how long these are; or adversaries
             are of no family, or begin as f without being of its family.
     """
 
     data: Data = field(default_factory=Data)
+    blur: Blur = field(default_factory=Blur)
     generator: Generator = field(default_factory=Generator)
     objectives: Objectives = field(default_factory=Objectives)
     inner: Inner = field(default_factory=Inner)

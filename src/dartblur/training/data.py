@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.blending import blend_borders
-from dartblur.anonymizers.gaussian import Gaussian
+from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import Windows, extract, share_of
 from dartblur.datasets.crops import (
     LabelledImage,
@@ -63,17 +62,13 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
         self,
         pictures: Sequence[LabelledImage],
         data: Data,
+        blur: Blur,
         size: int,
         seed: tuple[int, int],
         first: int = 0,
     ) -> None:
-        self.pictures, self.data, self.size, self.seed, self.first = (
-            pictures,
-            data,
-            size,
-            seed,
-            first,
-        )
+        self.pictures, self.data, self.blur, self.size = pictures, data, blur, size
+        self.seed, self.first = seed, first
 
     def __iter__(self) -> Iterator[Batch]:
         info = torch.utils.data.get_worker_info()
@@ -87,11 +82,13 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
         """The batch of one round."""
         rng = np.random.default_rng([*self.seed, number])
         chosen = rng.integers(len(self.pictures), size=self.data.batch)
-        crops = [make_crop(self.pictures[i], self.data, self.size, rng) for i in chosen]
+        crops = [make_crop(self.pictures[i], self.data, self.blur, self.size, rng) for i in chosen]
         return collate(crops)
 
 
-def make_crop(picture: LabelledImage, data: Data, size: int, rng: np.random.Generator) -> Crop:
+def make_crop(
+    picture: LabelledImage, data: Data, blur: Blur, size: int, rng: np.random.Generator
+) -> Crop:
     """A random crop around a face of the randomly resized, mirrored and coloured picture.
 
     The whole picture is blurred before it is cut, so that a face at the crop's edge looks as it
@@ -105,11 +102,9 @@ def make_crop(picture: LabelledImage, data: Data, size: int, rng: np.random.Gene
         picture = replace(picture, image=_coloured(picture.image, data.colour, rng))
     margin = data.grow * float(rng.random()) if rng.random() < data.grown else 0.0
     hidden = picture.faces.with_boxes(boxlib.grow(picture.faces.boxes, margin))
-    blurred = Gaussian()(picture.image, hidden)
+    blurred = blur(picture.image, hidden)
     place = around_a_face(picture, data.crop, rng)
     boxes = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
-    if data.seamless:
-        blend_borders(blurred, boxes)
     windows = extract(blurred, _touching(boxes, place), size)
     pixel, strokes = pixel_map(windows, place, size)
     return Crop(

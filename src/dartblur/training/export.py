@@ -43,10 +43,10 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
     if config.generator.kind == "unet":
-        export_frame(net, config.data.image_size, out, config.data.seamless)
+        export_frame(net, config.data.image_size, out, config.blur.blended)
     else:
         assert isinstance(net, WindowGenerator)
-        export_window(net, config.generator.size, out, config.data.seamless)
+        export_window(net, config.generator.size, out, config.blur.blended)
     print(
         f"wrote {out}: the generator after {content['round']} rounds; "
         f"dartblur anonymize --weights {out}",
@@ -69,32 +69,33 @@ class _Window(torch.nn.Module):
         return change
 
 
-def export_window(net: WindowGenerator, size: int, target: Path, seamless: bool = False) -> None:
+def export_window(net: WindowGenerator, size: int, target: Path, blended: bool = False) -> None:
     """Writes a window generator of `size` cells: windows, log_size → change; any batch.
 
-    A batch of small faces alone costs less. seamless: the blur it learned on was; it goes into the
-    file's metadata.
+    A batch of small faces alone costs less. blended: so were the borders of the blur that it
+    learned on; it goes into the file's metadata.
     """
     example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
     model = _traced(_Window(net), example, "change", shapes)
-    _write(model, target, _told(seamless))
+    _write(model, target, _told(blended))
 
 
 def export_frame(
-    net: torch.nn.Module, image_size: int, target: Path, seamless: bool = False
+    net: torch.nn.Module, image_size: int, target: Path, blended: bool = False
 ) -> None:
     """Writes a full-frame generator: blurred, mask → painted; any batch, height and width.
 
-    image_size: longer side of a picture in its training. seamless: the blur it learned on was. Both
+    image_size: longer side of a picture in its training. blended: so were the
+    borders of the blur that it learned on. Both
     go into the file's metadata.
     """
     # Sides that are no multiple of 32, lest the padding be traced away.
     example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
-    _write(model, target, {IMAGE_SIZE: str(image_size)} | _told(seamless))
+    _write(model, target, {IMAGE_SIZE: str(image_size)} | _told(blended))
 
 
 def _traced(
@@ -149,8 +150,8 @@ def _clear(graph: onnx.GraphProto) -> None:
                 _clear(attribute.g)
 
 
-def _told(seamless: bool) -> dict[str, str]:
-    return {SEAMLESS: "yes"} if seamless else {}
+def _told(blended: bool) -> dict[str, str]:
+    return {SEAMLESS: "yes"} if blended else {}
 
 
 def _write(model: onnx.ModelProto, target: Path, told: dict[str, str]) -> None:
