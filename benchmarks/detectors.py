@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from dartblur.datasets import FORMATS
-from dartblur.datasets.crops import LabelledImage, Place, cut, load
-from dartblur.evaluation.average_precision import average_precision
+from dartblur.datasets.crops import Place, cut
+from dartblur.datasets.labelled import LabelledImage, load_labelled
+from dartblur.evaluation.average_precision import area_under, precision_recall
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, Family
 from dartblur.training.detector import DetectorTrainer, Example, Schedule, examples_of
@@ -45,7 +46,7 @@ def main() -> None:
     net = family.make().to(memory_format=torch.channels_last)
     pictures = [
         list(
-            load(
+            load_labelled(
                 islice(FORMATS["widerface"].read(options.data, s), 0, None, n),
                 options.image_size,
                 2**32,
@@ -87,7 +88,7 @@ def measured(
     for picture in pictures:
         image = cut(picture.image, Place(0, 0, side))
         found += family.detect(net, to_tensor([image]))
-    return average_precision(found, [p.faces for p in pictures])
+    return area_under(*precision_recall(found, [p.faces for p in pictures]))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import plain
 from dartblur import toml
 from dartblur.anonymizers import Blur
 from dartblur.datasets import FORMATS
-from dartblur.datasets.crops import load
+from dartblur.datasets.labelled import load_labelled
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.unet import FrameGenerator
 from dartblur.second_order import AdamState
@@ -52,7 +52,7 @@ def main() -> None:
     torch.manual_seed(0)
     f = load_reference(Start(arguments.reference))
     samples = itertools.islice(FORMATS["widerface"].read(arguments.data, "train"), 64)
-    pictures = list(found_in(load(samples, arguments.size, 2**32), f, arguments.size))
+    pictures = list(found_in(load_labelled(samples, arguments.size, 2**32), f, arguments.size))
     blur = toml.read(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
     data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
     source = Batches([p for p in pictures if len(p.faces)], data, blur, 48, (0, 0))

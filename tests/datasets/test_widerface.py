@@ -10,17 +10,8 @@ import pytest
 
 from dartblur import boxes as boxlib
 from dartblur.datasets import FORMATS
-from dartblur.datasets.crops import (
-    LabelledImage,
-    Place,
-    around_a_face,
-    cut,
-    cut_faces,
-    mirrored,
-    resized,
-    shrunk,
-    with_found,
-)
+from dartblur.datasets.crops import Place, around_a_face, cut, cut_faces
+from dartblur.datasets.labelled import LabelledImage, mirrored, read_labelled, resized, with_found
 from dartblur.errors import BoxesError, PictureError
 from dartblur.faces import Faces, Sample
 
@@ -79,18 +70,18 @@ def test_no_labels_at_all(tmp_path: Path) -> None:
 def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(PictureError, match=r"text\.jpg"):
-        shrunk(Sample(tmp_path / "text.jpg", Faces.empty()), 32)
+        read_labelled(Sample(tmp_path / "text.jpg", Faces.empty()), 32)
 
 
 def test_a_box_outside_the_picture_is_named(tmp_path: Path) -> None:
     (sample,) = read(dataset(tmp_path, "0--E/a.png\n1\n100 2 10 20\n"))
     with pytest.raises(BoxesError, match=r"a\.png: box .* lies outside"):
-        shrunk(sample, 32)
+        read_labelled(sample, 32)
 
 
 def test_pictures_and_faces_shrink_together(tmp_path: Path) -> None:
     (sample,) = read(dataset(tmp_path, "0--E/a.png\n1\n10 20 20 20\n"))
-    picture = shrunk(sample, 30)
+    picture = read_labelled(sample, 30)
     assert picture.image.shape == (20, 30, 3)
     assert picture.faces.boxes.tolist() == [[5, 10, 15, 20]]
 

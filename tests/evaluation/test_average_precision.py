@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dartblur.evaluation.average_precision import average_precision
+from dartblur.evaluation.average_precision import area_under, precision_recall
 from dartblur.faces import Faces
 
 A, B, C = (0, 0, 10, 10), (20, 0, 30, 10), (50, 50, 60, 60)
+
+
+def average_precision(found: list[Faces], truth: list[Faces], overlap: float = 0.5) -> float:
+    return area_under(*precision_recall(found, truth, overlap))
 
 
 def faces(*boxes: tuple[int, int, int, int], scores: tuple[float, ...] = ()) -> Faces:

@@ -24,13 +24,13 @@ from tests.training import wider_data
 from dartblur import cli, toml
 from dartblur.anonymizers.block import Block
 from dartblur.errors import ConfigError, InputError, UsageError
+from dartblur.evaluation.archive import read_pictures
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.pictures import read_pictures
 from dartblur.evaluation.plan import make_plan
+from dartblur.evaluation.prepare import Prepare
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
-from dartblur.evaluation.work import Look
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
@@ -253,7 +253,7 @@ def test_a_changed_picture_is_seen_on_its_side_alone(
 
     def looks(root: Path) -> dict[str, str]:
         stages = make_plan(config, root).stages
-        return {s.title: s.key for s in stages if isinstance(s.work, Look)}
+        return {s.title: s.key for s in stages if isinstance(s.work, Prepare)}
 
     before = looks(data)
     assert looks(shutil.copytree(data, tmp_path / "moved")) == before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dartblur.errors import ConfigError
-from dartblur.evaluation.results import FIDELITIES, Row, is_, read, summarize, to_json
+from dartblur.evaluation.results import FIDELITIES, Row, is_figure_of, read, summarize, to_json
 from dartblur.evaluation.tables import fidelity_table, motivation, motivation_table, report
 
 FLAT = (0.5,) * 101
@@ -36,7 +36,7 @@ def row(trained_on: str, tested_on: str, ap50: float = 50.0, seed: int = 0) -> R
 )
 def test_every_row_has_its_fidelity(trained_on: str, tested_on: str, names: list[str]) -> None:
     tested = row(trained_on, tested_on)
-    assert [name for name in (*FIDELITIES, "cross") if is_(tested, name)] == names
+    assert [name for name in (*FIDELITIES, "cross") if is_figure_of(tested, name)] == names
 
 
 def test_rows_survive_the_file(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class Add:
             raise InputError("it is broken")
         target.write_text(str(self.number + sum(int(path.read_text()) for path in inputs)))
 
-    def about(self) -> dict[str, Any]:
+    def dependencies(self) -> dict[str, Any]:
         return {"number": self.number}
 
     def cost(self) -> float:

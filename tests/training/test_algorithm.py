@@ -17,7 +17,7 @@ from benchmarks import plain
 from lightning.fabric import Fabric
 
 from dartblur.anonymizers import Blur
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.families import FAMILIES, begun
 from dartblur.nets.unet import FrameGenerator

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 pytest.importorskip("onnxscript", reason="the export needs it: pip install dartblur[train]")
 
 from dartblur.anonymizers import Blur, Dartblur
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator

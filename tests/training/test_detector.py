@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.training.detector import Schedule, examples_of
 

@@ -23,7 +23,7 @@ from tests.pictures import FRAME_WEIGHTS, textured
 from tests.training.conftest import Ground
 
 from dartblur.anonymizers import Blur, Dartblur
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.errors import TrainingError
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator

@@ -1,4 +1,4 @@
-"""Average precision of detections against faces that are taken for the truth."""
+"""Precision and recall of detections against true faces, and the area under their curve."""
 
 from __future__ import annotations
 
@@ -14,23 +14,14 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-def average_precision(
-    found: Sequence[Faces], truth: Sequence[Faces], overlap: float = 0.5
-) -> float:
-    """Area under the interpolated precision-recall curve, in [0, 1]; 0 without true faces.
-
-    found, truth: one `Faces` for each picture. A detection takes the free true face that it
-    overlaps most, by `overlap` at least; one that overlaps an ignored face instead does not count.
-    """
-    return area_under(*precision_recall(found, truth, overlap))
-
-
 def precision_recall(
     found: Sequence[Faces], truth: Sequence[Faces], overlap: float = 0.5
 ) -> tuple[Floats, Floats]:
     """Recall and precision, (D,) each, after every detection that counts, best score first.
 
-    Both are empty without true faces. See `average_precision`.
+    found, truth: one `Faces` for each picture. A detection takes the free true face that it
+    overlaps most, by `overlap` at least; one that overlaps an ignored face instead does not count.
+    Both are empty without true faces.
     """
     faces = sum(int((~t.ignore).sum()) for t in truth)
     if faces == 0:
@@ -65,7 +56,10 @@ def judge(found: Faces, truth: Faces, overlap: float) -> tuple[Flags, Flags]:
 
 
 def area_under(recall: Floats, precision: Floats) -> float:
-    """Area under precision made falling: each recall has the best precision at it or beyond."""
+    """Average precision, in [0, 1]: the area under the interpolated curve.
+
+    Each recall has the best precision at it or beyond.
+    """
     steps = np.diff(np.concatenate([[0.0], recall]))
     return float((steps * _falling(precision)).sum())
 

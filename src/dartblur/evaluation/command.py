@@ -100,7 +100,7 @@ def evaluate(
         return 0
     run_stages(whole.stages, out, workers, lambda p, s: _tell(console, p, s))
     rows = rows_of(whole.tests, out)
-    write_results(out, rows, about(settings))
+    write_results(out, rows, provenance(settings))
     Console(highlight=False).print(report(rows), markup=False, soft_wrap=True)
     told = f"wrote {out / 'results.json'}, {out / 'results.md'} and {out / 'figures'}/"
     console.print(told, markup=False, soft_wrap=True)
@@ -138,7 +138,7 @@ def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
     save_all(rows, figures)
 
 
-def about(settings: EvaluationConfig) -> dict[str, Any]:
+def provenance(settings: EvaluationConfig) -> dict[str, Any]:
     """What a reader must know to measure the same again."""
     packages = ("dartblur", "torch", "numpy", "opencv-python-headless", "onnxruntime")
     return {

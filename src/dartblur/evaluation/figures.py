@@ -19,6 +19,7 @@ from dartblur.evaluation.results import (
     CLEAR,
     FIDELITIES,
     RECALLS,
+    TRUTHS,
     Fidelity,
     Measure,
     Row,
@@ -40,7 +41,6 @@ _COLOURS = {
 }
 _MORE_COLOURS = ("#009e73", "#cc79a7", "#7f7f7f", "#8c564b", "#bcbd22", "#5d3a9b")
 _DASHES = {CLEAR: ":", "block": "-.", "gaussian": "--", "pixelate": (0, (3, 1, 1, 1, 1, 1))}
-_TRUTHS: dict[Truth, str] = {"reference": "detections on the clear pictures", "labels": "labels"}
 _MEASURES: dict[Measure, str] = {
     "ap50": "average precision at IoU 0.5, %",
     "coco_ap50": "COCO average precision at IoU 0.5, %",
@@ -119,7 +119,7 @@ def curves(summaries: Sequence[Summary], detector: str, start: str, truth: Truth
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("precision")
     _legend(figure, panels)
-    figure.suptitle(f"{detector}, truth: {_TRUTHS[truth]}")
+    figure.suptitle(f"{detector}, truth: {TRUTHS[truth]}")
     return figure
 
 
@@ -143,7 +143,7 @@ def bars(summaries: Sequence[Summary], truth: Truth, measure: Measure = "ap50") 
         panel.set_axisbelow(True)
     figure.supylabel(_MEASURES[measure], fontsize="medium")
     _legend(figure, panels)
-    figure.suptitle(f"Truth: {_TRUTHS[truth]}; whiskers: standard deviation over seeds")
+    figure.suptitle(f"Truth: {TRUTHS[truth]}; whiskers: standard deviation over seeds")
     return figure
 
 

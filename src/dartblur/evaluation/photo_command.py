@@ -12,8 +12,8 @@ from dartblur.anonymizers import ANONYMIZERS
 from dartblur.detectors import DEFAULT, DETECTORS, Detector, make_detector
 from dartblur.errors import PictureError, UsageError
 from dartblur.evaluation.figures import Panel, detections, save
+from dartblur.evaluation.inference_only import INFERENCE_ONLY
 from dartblur.evaluation.results import CLEAR
-from dartblur.evaluation.run_only import RUN_ONLY
 from dartblur.faces import Image
 from dartblur.images import read_picture
 from dartblur.pipeline import make_pipeline
@@ -83,11 +83,11 @@ def _detector(name: str, threshold: float) -> Detector:
         return make_detector(name, threshold)
     if not 0 <= threshold <= 1:
         raise UsageError(f"the detector's threshold must lie in [0, 1], not {threshold}")
-    return RUN_ONLY[name]()
+    return INFERENCE_ONLY[name]()
 
 
 def _names(what: str, told: str) -> list[str]:
-    known = (CLEAR, *ANONYMIZERS) if what == "method" else tuple({**DETECTORS, **RUN_ONLY})
+    known = (CLEAR, *ANONYMIZERS) if what == "method" else tuple({**DETECTORS, **INFERENCE_ONLY})
     names = [name.strip() for name in told.split(",")]
     for name in names:
         if name not in known:

@@ -15,11 +15,11 @@ from dartblur.anonymizers import ANONYMIZERS
 from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.datasets import FORMATS
 from dartblur.errors import ConfigError, InputError
-from dartblur.evaluation import results
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.results import CLEAR
-from dartblur.evaluation.run_only import RUN_ONLY
-from dartblur.evaluation.work import Detect, Fit, Hide, Look, Score, chosen, pretrained
+from dartblur.evaluation.inference_only import INFERENCE_ONLY
+from dartblur.evaluation.measure import Detect, Score, Train, is_pretrained
+from dartblur.evaluation.prepare import Anonymize, Prepare, select_samples
+from dartblur.evaluation.results import CLEAR, StartKind
 from dartblur.nets.families import FAMILIES
 from dartblur.stages.stage import Stage, digest_of
 from dartblur.training.reference import OF_REFERENCE
@@ -30,7 +30,7 @@ class Test:
     """One detector tested once; `score` is the stage that says how well it did."""
 
     detector: str
-    start: results.Start
+    start: StartKind
     seed: int
     trained_on: str
     tested_on: str
@@ -75,7 +75,7 @@ def check(config: EvaluationConfig) -> None:
     if twice:
         raise ConfigError(f"method name {twice.pop()!r} stands for a generator and for a folder")
     _known("method", (*config.methods, *config.cross), methods)
-    _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *RUN_ONLY))
+    _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *INFERENCE_ONLY))
     _known("format", (config.train.format, config.test.format), tuple(FORMATS))
     for name in ("methods", "detectors", "seeds"):
         given = getattr(config, name)
@@ -92,51 +92,49 @@ class _Planner:
     def __init__(self, config: EvaluationConfig, data: Path) -> None:
         self.config = config
         self.start_digest = _start_digest(config)
-        self.train, self.train_count = self._look(config.train, data, training=True)
+        self.train, self.train_count = self._prepare(config.train, data, training=True)
         # Held-out pictures come from the training side.
         side = config.train if config.held_out else config.test
-        self.test, self.test_count = self._look(side, data, training=False)
+        self.test, self.test_count = self._prepare(side, data, training=False)
 
     def tests(self) -> Iterator[Test]:
         """Every test, method by method, so that pictures in memory are used again."""
         config = self.config
         for method in config.methods:
             for detector in config.detectors:
-                if pretrained(detector):
+                if is_pretrained(detector):
                     yield self._test(detector, "pretrained", 0, "", method, None)
-                if detector in RUN_ONLY:
+                if detector in INFERENCE_ONLY:
                     continue
                 recipe = config.recipe(detector)
                 for start, seed in product(_starts(detector, recipe), config.seeds):
                     yield from self._trained(detector, start, seed, method)
 
-    def _trained(
-        self, detector: str, start: results.Start, seed: int, method: str
-    ) -> Iterator[Test]:
-        fit = self._fit(detector, start, seed, method)
+    def _trained(self, detector: str, start: StartKind, seed: int, method: str) -> Iterator[Test]:
+        train = self._train(detector, start, seed, method)
         for tested_on in self._tested_on(detector, method):
-            yield self._test(detector, start, seed, method, tested_on, fit)
+            yield self._test(detector, start, seed, method, tested_on, train)
 
     def _tested_on(self, detector: str, method: str) -> list[str]:
         """What a detector trained on `method` is tested on.
 
         Where no pretrained one is at hand, the one trained on clear pictures stands for it.
         """
-        all_of = self.config.methods if method == CLEAR and not pretrained(detector) else ()
+        all_of = self.config.methods if method == CLEAR and not is_pretrained(detector) else ()
         cross = self.config.cross if method in self.config.cross else ()
         return list(dict.fromkeys((method, CLEAR, *cross, *all_of)))
 
     def _test(
         self,
         detector: str,
-        start: results.Start,
+        start: StartKind,
         seed: int,
         trained_on: str,
         tested_on: str,
-        fit: Stage | None,
+        train: Stage | None,
     ) -> Test:
-        found = self._detect(detector, tested_on, fit)
-        own = detector in RUN_ONLY
+        found = self._detect(detector, tested_on, train)
+        own = detector in INFERENCE_ONLY
         clear = (self._detect(detector, CLEAR, None),) if own else ()
         title = found.title.replace("test", "score", 1)
         return Test(
@@ -148,16 +146,16 @@ class _Planner:
             Stage(title, Score(own), (found, self.test, *clear)),
         )
 
-    def _look(self, source: Source, data: Path, *, training: bool) -> tuple[Stage, int]:
+    def _prepare(self, source: Source, data: Path, *, training: bool) -> tuple[Stage, int]:
         config = self.config
         root = Path(source.root) if source.root else data
         held = config.held_out
-        samples = chosen(source, root, config.every, held, training=training)
+        samples = select_samples(source, root, config.every, held, training=training)
         if not samples:
             raise InputError(f"{root}: no pictures of split {source.split}; give labelled data")
         parts = [str((s.image.relative_to(root), s.faces.boxes.tolist())) for s in samples]
         digest = digest_of(s.image for s in samples) + _hashed("".join(parts))
-        work = Look(
+        work = Prepare(
             source, root, digest, config.every, held, training, config.image_size,
             config.memory_gb, config.start, self.start_digest, len(samples),
         )  # fmt: skip
@@ -165,48 +163,48 @@ class _Planner:
         return Stage(title, work), len(samples)
 
     def _pictures(self, method: str, *, training: bool) -> Stage:
-        look = self.train if training else self.test
+        prepare = self.train if training else self.test
         if method == CLEAR:
-            return look
+            return prepare
         config = self.config
         count = self.train_count if training else self.test_count
-        work = Hide(method, None, None, "", count)
+        work = Anonymize(method, None, None, "", count)
         if method in config.generators:
             file = Path(config.generators[method])
             work = replace(work, generator=file, digest=digest_of([file]))
         elif method in config.anonymized:
             folder = Path(config.anonymized[method])
-            paths = cast(Look, look.work).samples()
-            root = cast(Look, look.work).root
+            paths = cast(Prepare, prepare.work).samples()
+            root = cast(Prepare, prepare.work).root
             others = (folder / s.image.relative_to(root) for s in paths)
             work = replace(work, folder=folder, digest=digest_of(others))
         elif method == "dartblur":
             work = replace(work, generator=WEIGHTS, digest=digest_of([WEIGHTS]))
         side = "train" if training else "test"
-        return Stage(f"{method}: hide the faces to {side} on", work, (look,))
+        return Stage(f"{method}: hide the faces to {side} on", work, (prepare,))
 
-    def _fit(self, detector: str, start: results.Start, seed: int, method: str) -> Stage:
+    def _train(self, detector: str, start: StartKind, seed: int, method: str) -> Stage:
         config = self.config
-        work = Fit(
+        work = Train(
             detector, config.recipe(detector), start == "reference", seed,
             config.threads, config.start, self.start_digest, config.image_size, self.train_count,
         )  # fmt: skip
         title = f"{method}: train {detector} from {start}, seed {seed}"
         return Stage(title, work, (self._pictures(method, training=True), self.train))
 
-    def _detect(self, detector: str, tested_on: str, fit: Stage | None) -> Stage:
+    def _detect(self, detector: str, tested_on: str, train: Stage | None) -> Stage:
         config = self.config
         work = Detect(
             detector, config.image_size, self.test_count, config.threads, config.start,
             self.start_digest,
         )  # fmt: skip
-        inputs = (self._pictures(tested_on, training=False), *([fit] if fit else []))
-        whose = f"by the one of: {fit.title}" if fit else "as it is"
+        inputs = (self._pictures(tested_on, training=False), *([train] if train else []))
+        whose = f"by the one of: {train.title}" if train else "as it is"
         return Stage(f"{tested_on}: test {detector} {whose}", work, inputs)
 
 
-def _starts(detector: str, recipe: Recipe) -> tuple[results.Start, ...]:
-    if pretrained(detector) and recipe.reference_steps:
+def _starts(detector: str, recipe: Recipe) -> tuple[StartKind, ...]:
+    if is_pretrained(detector) and recipe.reference_steps:
         return ("scratch", "reference") if recipe.steps else ("reference",)
     return ("scratch",)
 

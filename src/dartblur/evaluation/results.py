@@ -17,8 +17,12 @@ from dartblur.errors import ConfigError
 CLEAR = "clear"
 Fidelity = Literal["operational", "post-hoc", "cycle", "cross"]
 Truth = Literal["reference", "labels"]
-Start = Literal["scratch", "reference", "pretrained"]
+StartKind = Literal["scratch", "reference", "pretrained"]
 Measure = Literal["ap50", "coco_ap50", "coco_ap"]
+TRUTHS: Mapping[Truth, str] = {
+    "reference": "detections on the clear pictures",
+    "labels": "labels",
+}
 FIDELITIES: tuple[Fidelity, ...] = ("operational", "post-hoc", "cycle")
 RECALLS = 101
 
@@ -40,7 +44,7 @@ class Row:
     """
 
     detector: str
-    start: Start
+    start: StartKind
     seed: int
     trained_on: str
     tested_on: str
@@ -60,7 +64,7 @@ class Row:
             raise ValueError("trained_on must be empty for a pretrained detector, and only for one")
 
 
-def is_(row: Row, fidelity: Fidelity) -> bool:
+def is_figure_of(row: Row, fidelity: Fidelity) -> bool:
     """Whether the row is a figure of that fidelity.
 
     A detector both trained and tested on clear pictures is one of post-hoc and of cycle: it bounds
@@ -103,7 +107,7 @@ class Summary:
     """
 
     detector: str
-    start: Start
+    start: StartKind
     method: str
     fidelity: Fidelity
     truth: Truth
@@ -124,12 +128,12 @@ def summarize(rows: Iterable[Row]) -> list[Summary]:
     """
     rows = list(rows)
     lacking = only_trained(rows)
-    groups: dict[tuple[str, Start, str, Fidelity, Truth], list[Row]] = {}
+    groups: dict[tuple[str, StartKind, str, Fidelity, Truth], list[Row]] = {}
     for row in rows:
         stands_in = row.detector in lacking and row.trained_on == CLEAR
         for fidelity in FIDELITIES:
             operational = fidelity == "operational"
-            if is_(row, fidelity) or (operational and stands_in):
+            if is_figure_of(row, fidelity) or (operational and stands_in):
                 method = row.tested_on if operational else row.trained_on
                 key = (row.detector, row.start, method, fidelity, row.truth)
                 groups.setdefault(key, []).append(row)

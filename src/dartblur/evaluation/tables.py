@@ -9,23 +9,20 @@ from typing import TypeVar
 from dartblur.evaluation.results import (
     CLEAR,
     FIDELITIES,
+    TRUTHS,
     Figure,
     Measure,
     Row,
     Summary,
     Truth,
     figure,
-    is_,
+    is_figure_of,
     only_trained,
     summarize,
 )
 
 T = TypeVar("T")
 NOTHING = "–"
-_TRUTHS: dict[Truth, str] = {
-    "reference": "detections on the clear pictures",
-    "labels": "labels",
-}
 
 
 def text_of(value: Figure | None) -> str:
@@ -93,12 +90,12 @@ def motivation(
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         here = row.detector == detector and row.start == start and row.truth == truth
-        if here and not is_(row, "operational"):
+        if here and not is_figure_of(row, "operational"):
             cells.setdefault((row.trained_on, row.tested_on), []).append(row)
     crossed = [
         pair
         for pair, group in cells.items()
-        if is_(group[0], "cross") and not (stands_in and pair[0] == CLEAR)
+        if is_figure_of(group[0], "cross") and not (stands_in and pair[0] == CLEAR)
     ]
     methods = tuple(_unique([CLEAR, *(name for pair in crossed for name in pair)]))
     figures = tuple(
@@ -121,7 +118,7 @@ def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
     """Every table that the rows can fill, each under a heading."""
     summaries = summarize(rows)
     parts = []
-    for truth, by in _TRUTHS.items():
+    for truth, by in TRUTHS.items():
         here = [row for row in rows if row.truth == truth]
         trained = _unique((row.detector, row.start) for row in here if row.start != "pretrained")
         for detector, start in trained:

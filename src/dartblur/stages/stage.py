@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ class Work(Protocol):
         """Writes `target`; raises an InputError that names what is wrong."""
         ...
 
-    def about(self) -> dict[str, Any]:
+    def dependencies(self) -> dict[str, Any]:
         """All that the target depends on besides the inputs, its own code's version too."""
         ...
 
@@ -48,7 +48,7 @@ class Stage:
     @cached_property
     def key(self) -> str:
         """Hash of all that the file depends on."""
-        parts = [type(self.work).__name__, self.work.about()]
+        parts = [type(self.work).__name__, self.work.dependencies()]
         parts += [stage.key for stage in self.inputs]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -59,6 +59,11 @@ class Stage:
     def make(self, folder: Path, target: Path) -> None:
         """Does the work."""
         self.work([stage.path(folder) for stage in self.inputs], target)
+
+
+def fields_of(work: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """The fields of a dataclass of work, but those that its target does not depend on."""
+    return {name: value for name, value in asdict(work).items() if name not in without}
 
 
 def digest_of(paths: Iterable[Path]) -> str:

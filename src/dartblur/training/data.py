@@ -13,15 +13,8 @@ import torch
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import Windows, extract, share_of
-from dartblur.datasets.crops import (
-    LabelledImage,
-    Place,
-    around_a_face,
-    cut,
-    cut_faces,
-    mirrored,
-    resized,
-)
+from dartblur.datasets.crops import Place, around_a_face, cut, cut_faces
+from dartblur.datasets.labelled import LabelledImage, mirrored, resized
 from dartblur.faces import Faces, Image
 from dartblur.losses.multibox import pad
 from dartblur.nets.base import to_tensor

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import LabelledImage, around_a_face, cut, cut_faces, mirrored
+from dartblur.datasets.crops import around_a_face, cut, cut_faces
+from dartblur.datasets.labelled import LabelledImage, mirrored
 from dartblur.losses.multibox import Targets, pad
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import Family

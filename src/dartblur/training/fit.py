@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.training import checkpoint
 from dartblur.training.algorithm import Training, one_round
 from dartblur.training.compositing import Batch

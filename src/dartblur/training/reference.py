@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dartblur.datasets.crops import LabelledImage, Place, cut, with_found
+from dartblur.datasets.crops import Place, cut
+from dartblur.datasets.labelled import LabelledImage, with_found
 from dartblur.errors import ConfigError, UsageError
 from dartblur.faces import Faces, Image
 from dartblur.nets import retinaface_weights

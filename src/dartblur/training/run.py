@@ -17,7 +17,7 @@ from torch import nn
 
 from dartblur import toml
 from dartblur.datasets import FORMATS
-from dartblur.datasets.crops import LabelledImage, load
+from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
@@ -161,7 +161,7 @@ def training_pictures(
         if not settings.data.holdout or i % settings.data.holdout
     ]
     limit = int(settings.data.memory_gb * 2**30)
-    held = load(samples, settings.data.image_size, limit)
+    held = load_labelled(samples, settings.data.image_size, limit)
     pictures = found_in(
         held,
         reference,

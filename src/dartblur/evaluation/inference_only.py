@@ -76,7 +76,7 @@ def libfacedetection() -> Detector:
     return OneByOne(look)
 
 
-RUN_ONLY: Mapping[str, Callable[[], Detector]] = MappingProxyType(
+INFERENCE_ONLY: Mapping[str, Callable[[], Detector]] = MappingProxyType(
     {"centerface": centerface, "mtcnn": mtcnn, "libfacedetection": libfacedetection}
 )
 

@@ -14,8 +14,8 @@ from tests.pictures import textured
 from dartblur import boxes as boxlib
 from dartblur.detectors import Detector
 from dartblur.errors import UsageError
-from dartblur.evaluation import run_only
-from dartblur.evaluation.run_only import RUN_ONLY
+from dartblur.evaluation import inference_only
+from dartblur.evaluation.inference_only import INFERENCE_ONLY
 from dartblur.faces import Faces
 
 Array = np.ndarray
@@ -24,10 +24,10 @@ PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 FACE = np.array([[185.0, 70.0, 262.0, 170.0]])
 
 
-@pytest.fixture(scope="module", params=list(RUN_ONLY))
+@pytest.fixture(scope="module", params=list(INFERENCE_ONLY))
 def detector(request: pytest.FixtureRequest) -> Detector:
     try:
-        return RUN_ONLY[str(request.param)]()
+        return INFERENCE_ONLY[str(request.param)]()
     except UsageError as error:
         pytest.skip(str(error))
 
@@ -84,7 +84,7 @@ def test_a_flat_picture_has_no_face(detector: Detector) -> None:
     assert len(faces) == 0
 
 
-@pytest.mark.parametrize("make", [run_only.mtcnn, run_only.libfacedetection])
+@pytest.mark.parametrize("make", [inference_only.mtcnn, inference_only.libfacedetection])
 def test_a_missing_package_is_told_with_the_extra(
     monkeypatch: pytest.MonkeyPatch, make: Callable[[], Detector]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dartblur.datasets.crops import LabelledImage
+from dartblur.datasets.labelled import LabelledImage
 from dartblur.errors import InputError
 from dartblur.faces import Faces, Image
 

@@ -1,4 +1,4 @@
-"""The steps of the fidelity protocol: detectors as they begin, and what they find."""
+"""The detectors of a benchmark that are trained: with their first values, and run on pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dartblur.training.reference import (
 )
 
 
-def untrained(
+def initialized(
     detector: str,
     start: Start,
     clear: Iterable[Image],
@@ -48,7 +48,7 @@ def untrained(
     return begun(FAMILIES[detector], seed, values)
 
 
-def found_by(
+def detect_all(
     family: Family, net: DetectorNet, images: Iterable[Image], side: int, size: int = 8
 ) -> list[Faces]:
     """What a detector finds in pictures, each on a canvas of `side`²."""
