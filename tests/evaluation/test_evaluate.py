@@ -142,8 +142,8 @@ def test_trained_on_one_data_set_and_tested_on_another(
         *(("block", "block"), ("block", "clear")),
     }
     stages = make_plan(changed, data).stages
-    look = next(s for s in stages if s.title.endswith("to test on")).path(tmp_path / "run" / FOLDER)
-    pictures = list(read_pictures(look, look))
+    test = next(s for s in stages if s.title.endswith("to test on")).path(tmp_path / "run" / FOLDER)
+    pictures = list(read_pictures(test, test))
     # Seven drawn faces, and the one that reaches beyond its picture.
     labelled = [p.faces[~p.faces.ignore].boxes for p in pictures]
     assert [len(boxes) for boxes in labelled] == [2, 2, 1, 2, 1, 0]
@@ -239,11 +239,11 @@ def test_only_what_depends_on_a_change_is_made_again(config: EvaluationConfig, d
         return {type(s.work).__name__ for s in stages if s.key not in before}
 
     assert new(config) == set()
-    assert new(replace(config, methods=("clear", "block", "gaussian"))) >= {"Hide", "Fit"}
+    assert new(replace(config, methods=("clear", "block", "gaussian"))) >= {"Anonymize", "Train"}
     longer = {"retinaface": replace(RECIPE, steps=3)}
-    assert new(replace(config, recipes=longer)) == {"Fit", "Detect", "Score"}
+    assert new(replace(config, recipes=longer)) == {"Train", "Detect", "Score"}
     assert new(replace(config, threads=2)) == set()
-    assert new(replace(config, seeds=(0, 1))) == {"Fit", "Detect", "Score"}
+    assert new(replace(config, seeds=(0, 1))) == {"Train", "Detect", "Score"}
 
 
 def test_a_changed_picture_is_seen_on_its_side_alone(
@@ -251,15 +251,15 @@ def test_a_changed_picture_is_seen_on_its_side_alone(
 ) -> None:
     data = wider_data.make(tmp_path / "data")
 
-    def looks(root: Path) -> dict[str, str]:
+    def prepared(root: Path) -> dict[str, str]:
         stages = make_plan(config, root).stages
         return {s.title: s.key for s in stages if isinstance(s.work, Prepare)}
 
-    before = looks(data)
-    assert looks(shutil.copytree(data, tmp_path / "moved")) == before
+    before = prepared(data)
+    assert prepared(shutil.copytree(data, tmp_path / "moved")) == before
     picture = data / "WIDER_train" / "images" / "0--Drawn" / "1.png"
     cv2.imwrite(str(picture), np.zeros((96, 96, 3), np.uint8))
-    changed = {title for title, key in looks(data).items() if key != before[title]}
+    changed = {title for title, key in prepared(data).items() if key != before[title]}
     assert changed == {"read the pictures to train on"}
 
 
@@ -267,8 +267,8 @@ def test_pictures_of_another_tool_score_as_our_own_do(
     undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
 ) -> None:
     """The same block, painted elsewhere, must give the same figures to the last digit."""
-    for look in (undisturbed[0] / FOLDER).glob("look-*"):
-        for picture in read_pictures(look, look):
+    for prepared in (undisturbed[0] / FOLDER).glob("prepare-*"):
+        for picture in read_pictures(prepared, prepared):
             target = tmp_path / "other" / picture.name
             target.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(target), Block()(picture.image, picture.faces)[..., ::-1])
@@ -336,7 +336,7 @@ def test_the_command_writes_its_results(
     assert read_rows(out / "results.json") == undisturbed[1]
     told = json.loads((out / "results.json").read_text())["about"]
     assert told["config"]["methods"] == ["clear", "block"]
-    assert set(told["cpu_seconds"]) == {"look", "hide", "fit", "detect", "score"}
+    assert set(told["cpu_seconds"]) == {"prepare", "anonymize", "train", "detect", "score"}
     assert "| block |" in capsys.readouterr().out
     assert "| block |" in (out / "results.md").read_text()
     assert list((out / "figures").glob("bars-*.png"))
