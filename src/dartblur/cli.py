@@ -83,6 +83,7 @@ app = App(
 )
 app.command(batch.anonymize)
 app.command(batch.detect)
+app.command(batch.dataset)
 app.command(batch.compare)
 for _name, _lazy in _LAZY.items():
     app.command(_lazy.target, name=_name, help=_lazy.help)

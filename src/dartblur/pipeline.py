@@ -116,7 +116,7 @@ def hide_picture(
     picture = read_picture(source, max_megapixels, tolerant=tolerant)
     faces, notes = Faces.empty(), list[str]()
     if given is not None:
-        faces, notes = _usable(given, source, picture.size)
+        faces, notes = usable_boxes(given, source, picture.size)
     if given is None or besides:
         faces = Faces.concatenate([faces, pipeline.detect(picture)])
     safe = pipeline.hide(picture, faces)
@@ -142,7 +142,9 @@ def _checked(boxes: Faces | npt.ArrayLike, height: int, width: int) -> Faces:
     return faces
 
 
-def _usable(given: PictureBoxes, source: Path, size: tuple[int, int]) -> tuple[Faces, list[str]]:
+def usable_boxes(
+    given: PictureBoxes, source: Path, size: tuple[int, int]
+) -> tuple[Faces, list[str]]:
     """The faces given by a file that cover a pixel of the picture, and a note of the others.
 
     Raises:

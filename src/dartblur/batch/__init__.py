@@ -2,6 +2,7 @@
 
 from dartblur.batch.anonymize_command import STANDARD_INPUT, anonymize
 from dartblur.batch.compare_command import compare
+from dartblur.batch.dataset_command import dataset
 from dartblur.batch.detect_command import detect
 from dartblur.batch.options import AnonymizationOptions, DetectionOptions, FilmOptions, RunOptions
 
@@ -13,5 +14,6 @@ __all__ = [
     "RunOptions",
     "anonymize",
     "compare",
+    "dataset",
     "detect",
 ]

@@ -48,22 +48,23 @@ class Inputs:
     """The files under some paths, in a fixed order, those that are passed over among them.
 
     paths: pictures, films and folders. A single folder's tree is mirrored right below the output;
-    of several, each below its own name.
+    of several, each below its own name. every: files of any name are jobs, but hidden ones.
     """
 
     paths: Sequence[Path]
+    every: bool = False
 
     def __iter__(self) -> Iterator[Job]:
         for path in self.paths:
             if path.is_dir():
                 real = os.path.realpath(path)
                 prefix = Path() if len(self.paths) == 1 else Path(Path(real).name)
-                yield from _walk(path, prefix, (real,))
+                yield from _walk(path, prefix, (real,), every=self.every)
             else:
                 yield Job(path, Path(path.name), _file_problem(path))
 
 
-def _walk(folder: Path, relative: Path, above: tuple[str, ...]) -> Iterator[Job]:
+def _walk(folder: Path, relative: Path, above: tuple[str, ...], *, every: bool) -> Iterator[Job]:
     """All files of one folder and those below.
 
     above: the real folders on the way here, from the input to this one.
@@ -86,8 +87,8 @@ def _walk(folder: Path, relative: Path, above: tuple[str, ...]) -> Iterator[Job]
                 yield Job(path, below, problem)
                 continue
         if entry.is_dir():
-            yield from _walk(path, below, (*above, real))
-        elif os.path.splitext(entry.name)[1].lower() not in _SUFFIXES:  # noqa: PTH122
+            yield from _walk(path, below, (*above, real), every=every)
+        elif not (every or os.path.splitext(entry.name)[1].lower() in _SUFFIXES):  # noqa: PTH122
             yield Job(path, below, passed_over=True)
         else:
             yield _file_job(entry, path, below, real)

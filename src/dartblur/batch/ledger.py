@@ -195,6 +195,17 @@ class Ledger:
         query = "SELECT output, told FROM files WHERE run = ? AND status = 'failed'"
         return (told for _, told in self._slices(query, self._run))
 
+    def left_over(self) -> Iterator[Path]:
+        """What earlier runs made and this one has no job for, where it is as they left it."""
+        query = (
+            "SELECT output, output_size, output_time FROM files"
+            " WHERE run != ? AND status IN ('done', 'writing')"
+        )
+        for output, *ours in self._slices(query, self._run):
+            path = self._out / os.fsdecode(output)
+            if stamp_of(path) == tuple(ours):
+                yield path
+
     def may_replace(self, relative: Path, target: Path) -> bool:
         """True where `target` does not exist, or is what an earlier run of ours left there."""
         found = stamp_of(target)

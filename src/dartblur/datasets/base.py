@@ -22,12 +22,14 @@ class Labelled:
     """One picture as a label file names it; it need not be there.
 
     where: the file, and mostly the line, that names it. faces: reads its labels, in pixels of the
-    upright picture; raises BoxesError where they are malformed.
+    upright picture; raises BoxesError where they are malformed. text: the file of its labels alone,
+    which need not be there; None where `where` tells them.
     """
 
     image: Path
     where: str
     faces: Callable[[], Faces]
+    text: Path | None = None
 
 
 class Labels(Protocol):

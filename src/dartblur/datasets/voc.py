@@ -43,7 +43,7 @@ def labels(root: Path, split: str, classes: Sequence[str]) -> Iterator[Labelled]
         for name, where in _names(year, split):
             annotation = below(root, year / "Annotations", f"{name}.xml", where)
             image = _image(root, year, name, where)
-            yield Labelled(image, where, partial(_faces, annotation, tuple(classes)))
+            yield Labelled(image, where, partial(_faces, annotation, tuple(classes)), annotation)
 
 
 def _years(root: Path) -> list[Path]:

@@ -52,7 +52,8 @@ def labels(root: Path, split: str, classes: Sequence[str]) -> Iterator[Labelled]
     for each in named:
         for image, where in _images(root, base, str(each), files[0]):
             text = _text_of(root, image)
-            yield Labelled(image, where, partial(_faces, image, text, wanted, _is_pose(content)))
+            faces = partial(_faces, image, text, wanted, _is_pose(content))
+            yield Labelled(image, where, faces, text)
 
 
 def _files(root: Path) -> list[Path]:

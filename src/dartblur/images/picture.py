@@ -61,6 +61,7 @@ class Picture:
     palette: (256, 3) uint8 where mode is P.
     dynamic_range: which part of its samples' range `rgb` shows; None is all of it.
     warnings: how the file was damaged, where it was read all the same.
+    orientation: EXIF's, 1 to 8, by which the stored samples were turned to stand upright.
     """
 
     rgb: Image
@@ -71,6 +72,7 @@ class Picture:
     palette: Image | None = None
     dynamic_range: DynamicRange | None = None
     warnings: tuple[str, ...] = ()
+    orientation: int = 1
 
     @property
     def size(self) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from dartblur.images import png
 from dartblur.images.exif import orientation_of
 from dartblur.images.integrity import defects, repaired
 from dartblur.images.metadata import metadata_of
+from dartblur.images.orientation import upright
 from dartblur.images.picture import Encoding, Picture, Samples, shown
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
@@ -60,15 +60,19 @@ _STARTS = (
 def read_picture(
     path: Path, max_megapixels: float = MAX_MEGAPIXELS, *, tolerant: bool = False
 ) -> Picture:
-    """Reads a picture of any supported kind, upright.
-
-    Of a JPEG that holds several pictures (MPO: a phone's depth or gain map) the first is read.
-
-    tolerant: a damaged file is decoded as far as it goes; `Picture.warnings` says what is wrong.
+    """Reads a picture of any supported kind, upright; see `decode_picture`.
 
     Raises:
-        PictureError: no picture, broken, larger than `max_megapixels` (millions of pixels), an
-            animation, or of a kind that is not supported; the message names the file.
+        PictureError: the file cannot be read or decoded; the message names it.
+    """
+    return decode_picture(read_file(path), path, max_megapixels, tolerant=tolerant)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        PictureError: it cannot be read, or is empty.
     """
     try:
         data = path.read_bytes()
@@ -76,6 +80,22 @@ def read_picture(
         raise PictureError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
         raise PictureError(f"{path}: the file is empty")
+    return data
+
+
+def decode_picture(
+    data: bytes, path: Path, max_megapixels: float = MAX_MEGAPIXELS, *, tolerant: bool = False
+) -> Picture:
+    """The upright picture that a file's bytes hold.
+
+    Of a JPEG that holds several pictures (MPO: a phone's depth or gain map) the first is read.
+
+    tolerant: a damaged file is decoded as far as it goes; `Picture.warnings` says what is wrong.
+
+    Raises:
+        PictureError: no picture, broken, larger than `max_megapixels` (millions of pixels), an
+            animation, or of a kind that is not supported; the message names `path`.
+    """
     if _looks_like_heif(data):
         _register_heif(path)
     try:
@@ -117,12 +137,14 @@ def _decode(path: Path, data: bytes, max_megapixels: float, *, tolerant: bool) -
         # OpenCV's turns a 16-bit TIFF too, but Pillow is not told.
         turned = image.format == "TIFF" and samples.dtype == np.uint16 and samples.ndim == 3
         orientation = 1 if turned else orientation_of(image)
-        samples = _upright(samples, orientation)
+        samples = upright(samples, orientation)
         height, width = samples.shape[:2]
         encoding = _encoding(image, data, turned=orientation > 4)
         metadata = metadata_of(image, data, (height, width))
     rgb, dynamic_range = shown(samples, mode, palette, encoding)
-    return Picture(rgb, samples, mode, encoding, metadata, palette, dynamic_range, tuple(warnings))
+    return Picture(
+        rgb, samples, mode, encoding, metadata, palette, dynamic_range, tuple(warnings), orientation
+    )
 
 
 def _load(image: Pillow.Image, *, tolerant: bool) -> list[str]:
@@ -213,18 +235,6 @@ def _deep_samples(path: Path, data: bytes) -> tuple[Samples, str, None]:
     if samples.shape[2] == 4:
         return samples[..., [2, 1, 0, 3]], "RGBA", None
     return samples[..., ::-1], "RGB", None
-
-
-def _upright(samples: Samples, orientation: int) -> Samples:
-    """Turned as EXIF's orientation asks: first mirrored (2, 4, 5, 7), then rotated."""
-    turned: npt.NDArray[Any] = samples
-    if orientation in (5, 6, 7, 8):
-        turned = turned.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        turned = turned[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        turned = turned[::-1]
-    return np.ascontiguousarray(turned)
 
 
 def _encoding(image: Pillow.Image, data: bytes, *, turned: bool) -> Encoding:

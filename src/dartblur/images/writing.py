@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,31 @@ from PIL import PngImagePlugin
 
 from dartblur.errors import PictureError
 from dartblur.faces import Image
+from dartblur.images.orientation import as_stored
 from dartblur.images.picture import Metadata, Picture, Samples
 from dartblur.images.png import chunk
 
 # What a lossy source does not tell of its own quality is written at about what cameras use.
 LOSSY_QUALITY = 90
 _NO_METADATA = Metadata()
+_ORIENTATION = 0x0112
 
 
-def encode_picture(picture: Picture, name: Path, *, keep_metadata: bool = False) -> bytes:
+def encode_picture(
+    picture: Picture, name: Path, *, keep_metadata: bool = False, turned_back: bool = False
+) -> bytes:
     """The bytes of a file in the picture's own format and quality.
 
     Colour profile and resolution always stay; `keep_metadata` keeps what `Metadata` holds besides.
 
+    turned_back: pixels lie as in the source's file, and EXIF says nothing but how to turn them:
+        labels in pixels of the stored picture still fit. It goes before `keep_metadata`.
+
     Raises:
         PictureError: the picture cannot be stored so; the message names `name`.
     """
+    if turned_back and picture.orientation != 1:
+        picture, keep_metadata = _turned_back(picture), True
     try:
         if picture.samples.dtype == np.uint16 and picture.samples.ndim == 3:
             return _encode_deep(picture, keep_metadata=keep_metadata)
@@ -40,6 +50,15 @@ def encode_picture(picture: Picture, name: Path, *, keep_metadata: bool = False)
     except Exception as error:
         kind = picture.encoding.format
         raise PictureError(f"{name}: cannot be written as {kind}: {error}") from error
+
+
+def _turned_back(picture: Picture) -> Picture:
+    exif = Pillow.Exif()
+    exif[_ORIENTATION] = picture.orientation
+    meta = picture.metadata
+    kept = Metadata(meta.icc, meta.colour_chunks, meta.dpi, exif.tobytes())
+    samples = as_stored(picture.samples, picture.orientation)
+    return replace(picture, samples=samples, metadata=kept)
 
 
 def _encode(picture: Picture, *, keep_metadata: bool) -> bytes:

@@ -1,0 +1,270 @@
+"""The command `dataset`: a copy of a data set with its faces hidden and its labels kept."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dartblur.batch.copier import Copier, CopyJob, Hidden
+from dartblur.batch.data_card import CARD_NAME, CardFacts, write_card
+from dartblur.batch.inputs import Inputs, Job, check_places
+from dartblur.batch.label_index import LabelIndex, index_labels
+from dartblur.batch.ledger import Ledger
+from dartblur.batch.manifest import LINES_NAME, rows_of, write_manifest
+from dartblur.batch.options import AnonymizationOptions, RunOptions
+from dartblur.batch.parallel import parallel_map
+from dartblur.batch.runner import make_folder, progress_of, summarize, tell
+from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
+from dartblur.batch.verification import verify_copy
+from dartblur.datasets import FACE_CLASSES
+from dartblur.errors import UsageError
+from dartblur.files import PART_PREFIX, remove_parts
+from dartblur.formatting import printable
+from dartblur.pipeline import cores
+from dartblur.records import Record
+from dartblur.video import VIDEO_SUFFIXES
+
+
+def dataset(
+    src: Path | None = None,
+    dst: Path | None = None,
+    /,
+    *,
+    format: str | None = None,  # noqa: A002 - the option's name
+    hidden: Hidden = "both",
+    classes: str = ",".join(FACE_CLASSES),
+    keep: tuple[str, ...] = (),
+    hide: AnonymizationOptions = AnonymizationOptions(),  # noqa: B008 - frozen
+    run: RunOptions = RunOptions(),  # noqa: B008 - frozen
+    state: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    verify: Path | None = None,
+    source: Path | None = None,
+) -> int:
+    """Makes a copy of a data set in which every face is hidden, and its labels are as they were.
+
+    Pictures keep their names and encodings, all other files are copied byte for byte; a file that
+    is neither picture nor plain text might show somebody, and is refused unless --keep says so.
+    DST holds the files of SRC and nothing else; the manifest (what was done to each file, with its
+    sha256), the data card and the memory between runs lie in DST.dartblur beside it. Run again, it
+    does only what is missing, failed or changed.
+
+    Parameters
+    ----------
+    src
+        The root of the data set, or of a folder of several.
+    dst
+        The folder of the copy.
+    format
+        `widerface`, `fddb`, `crowdhuman`, `coco`, `yolo`, `voc` or `folder`. Default: found by
+        the layout.
+    hidden
+        `labelled` faces, `detected` ones, or `both`. Labels never change.
+    classes
+        Names of classes that are faces, with commas, where the labels tell several classes.
+    keep
+        A pattern of files that are copied as they are though they are no text, `*.mat`; may be
+        given several times.
+    state
+        The folder for manifest, card and memory. Default: DST.dartblur beside DST.
+    overwrite
+        Does all files again.
+    verify
+        Checks a copy in place of making one: all files there and as they were written, none
+        clear, nothing besides, no metadata, the manifest untouched.
+    source
+        The data set that the copy to be verified was made of; labels and pictures are compared.
+
+    Returns
+    -------
+        0 when all is done or the copy is in order, 1 when files failed or something is wrong:
+        each is named with the reason.
+    """
+    if verify is not None:
+        if src is not None:
+            raise UsageError("--verify takes no other folder: dartblur dataset --verify DST")
+        return verify_copy(verify, state, source, run.count())
+    if src is None or dst is None:
+        raise UsageError("name the data set and the folder of its copy: dartblur dataset SRC DST")
+    if source is not None:
+        raise UsageError("--source goes with --verify")
+    if hide.boxes or hide.keep_metadata:
+        raise UsageError("--boxes and --keep-metadata are of dartblur anonymize; see --hidden")
+    hide.pipeline(1)
+    run.count()
+    _check_folders(src, dst, state)
+    named = tuple(word.strip().lower() for word in classes.split(",") if word.strip())
+    labels = index_labels(src, format, named)
+    if hidden == "labelled" and not labels.by_name:
+        raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
+    for told in labels.leading_elsewhere(src):
+        print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
+    make_folder(dst)
+    state = state_of(dst, state, [src.resolve()])
+    with _opened(state, dst) as ledger:
+        return _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite)(ledger)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of `dataset`, once its places are settled."""
+
+    src: Path
+    dst: Path
+    state: Path
+    labels: LabelIndex
+    hidden: Hidden
+    keep: tuple[str, ...]
+    hide: AnonymizationOptions
+    run: RunOptions
+    overwrite: bool
+
+    def __call__(self, ledger: Ledger) -> int:
+        parts = parts_of(self.dst, self.state)
+        remove_parts(parts)
+        there: set[str] = set()
+        ledger.plan(self._settled(there), again=self.overwrite)
+        removed = 0
+        for path in ledger.left_over():
+            path.unlink()
+            removed += 1
+        missing = self._tell_labels(there)
+        self._copy(ledger, parts)
+        write_manifest(self.state, rows_of(ledger.report()))
+        write_card(self.state / CARD_NAME, self._told(), ledger.report())
+        return self._summarize(ledger, removed, missing)
+
+    def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
+        """Every file, with a hash of all that decides what becomes of it."""
+        plain = self.hide.digest(self.hidden, self.keep)
+        for job in _distinct(Inputs([self.src], every=True), self.dst):
+            name = job.relative.as_posix()
+            if name in self.labels.by_name:
+                there.add(name)
+            if job.relative.suffix.lower() in VIDEO_SUFFIXES:
+                told = "is a film: move it out, dartblur anonymize hides its faces"
+                yield replace(job, problem=told), ""
+            elif self.labels.of(name) and not job.problem:
+                yield job, f"{plain} {self.labels.digest(name)}"
+            else:
+                yield job, plain
+
+    def _tell_labels(self, there: set[str]) -> int:
+        """Names the pictures that labels name and that are not there."""
+        missing = [name for name in self.labels.by_name if name not in there]
+        for name in missing:
+            where = self.labels.by_name[name][0].where
+            told = f"FAILED {self.src / name}: named in {where} but not there"
+            print(printable(told), file=sys.stderr)
+        return len(missing)
+
+    def _copy(self, ledger: Ledger, parts: Path) -> None:
+        workers = self.run.count()
+        threads = max(1, min(workers, cores()) // max(1, ledger.count_pending()))
+        copier = Copier(
+            self.dst,
+            parts,
+            self.hide,
+            self.hidden,
+            (*self.labels.keeps(), *self.keep),
+            self.labels.masks(),
+            self.run.max_megapixels,
+            threads,
+            {"method": self.hide.method, "settings": self.hide.described()},
+        )
+        with progress_of(ledger, self.run, self.hide.find.device) as bar:
+            for record in parallel_map(copier, self._tasks(ledger), workers):
+                self._enter(ledger, record)
+                tell(record, bar)
+
+    def _tasks(self, ledger: Ledger) -> Iterator[CopyJob]:
+        for job in ledger.pending():
+            if not (self.overwrite or ledger.may_replace(job.relative, self.dst / job.relative)):
+                told = f"{self.dst / job.relative} is there and is none of ours; move it away"
+                yield CopyJob(replace(job, problem=told))
+                continue
+            # Whatever a killed run leaves there is ours to replace.
+            ledger.writing(job.relative)
+            yield CopyJob(job, self.labels.of(job.relative.as_posix()))
+
+    def _enter(self, ledger: Ledger, record: Record) -> None:
+        relative, target = Path(record.file), self.dst / record.file
+        if not record.error:
+            ledger.done(relative, target, record)
+            return
+        # What an earlier run made with other settings is not what this one was asked for.
+        if ledger.may_replace(relative, target):
+            with suppress(OSError):
+                target.unlink()
+        ledger.failed(relative, record)
+
+    def _told(self) -> CardFacts:
+        formats = sorted({each.name for each in self.labels.parts.values()})
+        settings, own = self.hide.described(), self.hide.weights is not None
+        return CardFacts(self.dst.resolve().name, formats, self.hidden, settings, own)
+
+    def _summarize(self, ledger: Ledger, removed: int, missing: int) -> int:
+        status = summarize(ledger, "done", None)
+        if removed:
+            print(f"{removed} files removed from the copy: gone from the source", file=sys.stderr)
+        if missing:
+            print(f"{missing} labelled pictures are not there: named above", file=sys.stderr)
+        for what, name in (("manifest", LINES_NAME), ("card", CARD_NAME)):
+            print(printable(f"{what}: {self.state / name}"), file=sys.stderr)
+        return 1 if missing else status
+
+
+@contextmanager
+def _opened(state: Path, dst: Path) -> Iterator[Ledger]:
+    ledger = Ledger(state / LEDGER_NAME, dst)
+    try:
+        if ledger.set_aside:
+            print(printable(f"NOTE {ledger.set_aside}"), file=sys.stderr)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _check_folders(src: Path, dst: Path, state: Path | None) -> None:
+    """Refuses folders that lie in each other, and a DST that holds something else.
+
+    Raises:
+        UsageError: one is in the way of the other, or DST is not empty and no copy of ours.
+    """
+    if not src.is_dir():
+        raise UsageError(f"{src}: there is no such folder; name the root of a data set")
+    check_places([src], dst)
+    if src.resolve().is_relative_to(dst.resolve()):
+        raise UsageError(f"{src}: the data set may not lie in the folder of its copy {dst}")
+    memory = state or dst.resolve().with_name(f"{dst.resolve().name}.dartblur")
+    if not (memory / LEDGER_NAME).exists() and dst.is_dir() and any(dst.iterdir()):
+        raise UsageError(
+            f"{dst}: holds files, and {memory} knows of no run into it; name an empty folder"
+        )
+
+
+def _distinct(jobs: Iterable[Job], dst: Path) -> Iterator[Job]:
+    """The jobs; where the file system of DST takes two names for one, the second has a problem."""
+    if not _folds_case(dst):
+        yield from jobs
+        return
+    seen: set[str] = set()
+    for job in jobs:
+        key = job.relative.as_posix().casefold()
+        if key in seen:
+            told = "its name differs from another's in case alone, and DST takes them for one"
+            job = replace(job, problem=told)
+        seen.add(key)
+        yield job
+
+
+def _folds_case(folder: Path) -> bool:
+    with tempfile.NamedTemporaryFile(prefix=f"{PART_PREFIX}a", dir=folder) as file:
+        return Path(file.name.swapcase()).exists()

@@ -1,0 +1,222 @@
+"""Files that hold many pictures: tar shards (WebDataset), Parquet and Arrow tables (Hugging Face).
+
+Each is written anew in the same order, with its pictures hidden and all else as it was.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import posixpath
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from dartblur.datasets.contents import is_picture, why_not_plain
+from dartblur.errors import InputError, UsageError
+
+Hide = Callable[[str, bytes], bytes]
+"""(name of the member, a clear picture's file) → the safe one's."""
+Keep = Callable[[str], bool]
+"""Whether the user says of a member that it may be copied as it is."""
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+TABLE_SUFFIXES = (".parquet", ".arrow")
+_BLOCK = 512
+
+
+class ShardError(InputError):
+    """A shard is broken, or holds what cannot be made safe; nothing is written for it."""
+
+
+def is_shard(name: str) -> bool:
+    """True for the name of a file that holds many pictures."""
+    return name.lower().endswith(TAR_SUFFIXES + TABLE_SUFFIXES)
+
+
+def copy_shard(source: Path, target: Path, hide: Hide, keep: Keep) -> None:
+    """Writes the shard anew, its pictures hidden by `hide`.
+
+    Raises:
+        ShardError: it is broken or cut off, or a member is neither a picture nor plain text, has
+            the name of another, or leads out of the shard. UsageError: an extra is missing.
+    """
+    name = source.name.lower()
+    try:
+        if name.endswith(".parquet"):
+            _copy_parquet(source, target, _Cells(source, hide, keep))
+        elif name.endswith(".arrow"):
+            _copy_arrow(source, target, _Cells(source, hide, keep))
+        else:
+            _copy_tar(source, target, hide, keep)
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ShardError(f"{source}: broken or cut off ({error}); restore it") from error
+
+
+def _copy_tar(source: Path, target: Path, hide: Hide, keep: Keep) -> None:
+    zipped = not source.name.lower().endswith(".tar")
+    if not zipped:
+        _check_end(source)
+    seen: set[str] = set()
+    with (
+        source.open("rb") as file,
+        tarfile.open(fileobj=file, mode="r:gz" if zipped else "r:") as members,
+        _opened(target, zipped=zipped) as out,
+        tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as copy,
+    ):
+        for member in members:
+            name = _checked(source, member, seen)
+            if member.isdir():
+                copy.addfile(member)
+                continue
+            content = members.extractfile(member)
+            assert content is not None  # a regular file
+            data = content.read()
+            if is_picture(data):
+                data = hide(name, data)
+            elif not keep(name) and (reason := why_not_plain(data)):
+                raise ShardError(f"{source}: {name} {reason}; --keep copies it as it is")
+            member.size = len(data)
+            copy.addfile(member, io.BytesIO(data))
+
+
+def _check_end(source: Path) -> None:
+    """A tar ends in two blocks of zeros; the library reads one that was cut between members."""
+    with source.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - 2 * _BLOCK))
+        if size < 2 * _BLOCK or any(file.read()):
+            raise ShardError(f"{source}: cut off: a tar ends in two empty blocks; restore it")
+
+
+@contextmanager
+def _opened(target: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
+    with target.open("wb") as file:
+        if not zipped:
+            yield file
+            return
+        # Without name and time, so that the same shard gives the same bytes.
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+            yield packed  # type: ignore[misc]
+
+
+def _checked(source: Path, member: tarfile.TarInfo, seen: set[str]) -> str:
+    """The member's name, which tells of a file in the shard, once."""
+    name = posixpath.normpath(member.name)
+    if name.startswith(("/", "../")) or name == ".." or "\\" in name:
+        raise ShardError(f"{source}: {member.name!r} leads out of the shard; leave it out")
+    if not (member.isreg() or member.isdir()):
+        raise ShardError(f"{source}: {member.name!r} is a link or a device; leave it out")
+    if name in seen and member.isreg():
+        raise ShardError(f"{source}: {member.name!r} is there twice; leave one out")
+    seen.add(name)
+    return name
+
+
+def _copy_parquet(source: Path, target: Path, cells: _Cells) -> None:
+    import_arrow(source)
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with source.open("rb") as file, target.open("wb") as out:
+            table = parquet.ParquetFile(file)
+            with parquet.ParquetWriter(
+                out, table.schema_arrow, compression=_codec(table.metadata)
+            ) as writer:
+                row = 0
+                for group in range(table.num_row_groups):
+                    part = table.read_row_group(group)
+                    writer.write_table(cells.hidden(part, row), max(part.num_rows, 1))
+                    row += part.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise ShardError(f"{source}: broken or cut off ({error}); restore it") from error
+
+
+def _codec(metadata: Any) -> str:
+    if not metadata.num_row_groups or not metadata.num_columns:
+        return "snappy"
+    codec = metadata.row_group(0).column(0).compression
+    return "none" if codec == "UNCOMPRESSED" else str(codec)
+
+
+def _copy_arrow(source: Path, target: Path, cells: _Cells) -> None:
+    import_arrow(source)
+    import pyarrow as pa
+
+    try:
+        with source.open("rb") as file, target.open("wb") as out:
+            stream = pa.ipc.open_stream(file)
+            with pa.ipc.new_stream(out, stream.schema) as writer:
+                row = 0
+                for batch in stream:
+                    part = cells.hidden(pa.Table.from_batches([batch]), row)
+                    writer.write_table(part, max(batch.num_rows, 1))
+                    row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise ShardError(
+            f"{source}: broken, cut off or no stream of Arrow ({error}); restore it"
+        ) from error
+
+
+def import_arrow(source: Path) -> None:
+    """Says which extra is missing.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"{source}: tables need an extra: pip install 'dartblur[dataset]'"
+        ) from error
+
+
+class _Cells:
+    """Hides what cells of a table hold, however deep in lists and structs."""
+
+    def __init__(self, source: Path, hide: Hide, keep: Keep) -> None:
+        self.source, self.hide, self.keep = source, hide, keep
+
+    def hidden(self, table: Any, first: int) -> Any:
+        """The table, with the pictures hidden; first: the number of its first row."""
+        import pyarrow as pa
+
+        for number, field in enumerate(table.schema):
+            if not _may_show(field.type):
+                continue
+            cells = [
+                self._hidden(cell, field.name, f"{first + i}/{field.name}")
+                for i, cell in enumerate(table.column(number).to_pylist())
+            ]
+            table = table.set_column(number, field, pa.array(cells, field.type))
+        return table
+
+    def _hidden(self, value: Any, column: str, name: str) -> Any:
+        if isinstance(value, dict):
+            if value.get("bytes", b"") is None and value.get("path"):
+                raise ShardError(
+                    f"{self.source}: row {name}: the picture is not in the table but at "
+                    f"{value['path']}; put it in"
+                )
+            return {k: self._hidden(v, column, f"{name}.{k}") for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._hidden(v, column, f"{name}.{i}") for i, v in enumerate(value)]
+        if not isinstance(value, bytes | str):
+            return value
+        data = value.encode() if isinstance(value, str) else value
+        if isinstance(value, bytes) and is_picture(data):
+            return self.hide(name.removesuffix(".bytes"), data)
+        if not self.keep(column) and (reason := why_not_plain(data)):
+            raise ShardError(f"{self.source}: row {name} {reason}; --keep copies it as it is")
+        return value
+
+
+def _may_show(kind: Any) -> bool:
+    """True for a column in which bytes or text lie, at any depth."""
+    spelled = str(kind)
+    return "binary" in spelled or "string" in spelled

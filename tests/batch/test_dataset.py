@@ -1,0 +1,485 @@
+"""`dartblur dataset`: labels as they were, faces hidden, nothing else there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tests.batch import data_sets
+from tests.batch.data_sets import BOX, FIRST, LAYOUTS, save, widerface, write
+from tests.conftest import Outcome
+from tests.pictures import tree
+
+pytest.importorskip("pyarrow", reason="the manifest needs the extra dataset")
+pytest.importorskip("yaml", reason="YOLO needs the extra dataset")
+
+from dartblur.batch import dataset_command
+from dartblur.batch.data_card import FIDELITY
+from dartblur.batch.manifest import Row, read_manifest, read_table, write_manifest
+from dartblur.datasets import FORMATS, recognized
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def copy(command: Callable[..., Outcome], stub_detector: None) -> Callable[..., Outcome]:
+    """Runs `dartblur dataset` with the plain block and a stub for a detector."""
+
+    def run(*words: object) -> Outcome:
+        return command("dataset", *words, "--method", "block", "--margin", 0, "--workers", 2)
+
+    return run
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    widerface(tmp_path / "src")
+    return tmp_path / "src"
+
+
+def rows(dst: Path) -> dict[str, Row]:
+    state = dst.with_name(dst.name + ".dartblur")
+    lines = list(read_manifest(state / "manifest.jsonl"))
+    assert lines == list(read_table(state / "manifest.parquet"))
+    assert len({row.file for row in lines}) == len(lines)
+    return {row.file: row for row in lines}
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Pillow.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.int16)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_copy_of_every_format_reads_as_its_source(
+    tmp_path: Path, copy: Callable[..., Outcome], name: str
+) -> None:
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    LAYOUTS[name](src)
+    outcome = copy(src, dst)
+    assert outcome.status == 0, outcome.error
+    assert tree(dst) == tree(src)
+    found, form = recognized(src), FORMATS[name]
+    assert found == form == recognized(dst)
+    for split in form.splits(src):
+        for before, after in zip(form.read(src, split), form.read(dst, split), strict=True):
+            assert after.image.relative_to(dst) == before.image.relative_to(src)
+            assert after.faces == before.faces
+    made = rows(dst)
+    assert list(made) == tree(dst)
+    for file, row in made.items():
+        same = (src / file).read_bytes() == (dst / file).read_bytes()
+        assert same == (row.kind == "other"), file
+    assert copy("--verify", dst, "--source", src).status == 0
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("hidden", ["both", "labelled", "detected"])
+def test_labelled_and_detected_faces_are_hidden_as_asked(
+    tmp_path: Path, copy: Callable[..., Outcome], name: str, hidden: str
+) -> None:
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    LAYOUTS[name](src)
+    outcome = copy(src, dst, "--hidden", hidden)
+    # YOLO's and VOC's pictures all have labels, be they empty.
+    assert outcome.status == 0, outcome.error
+    before, after = pixels(src / FIRST[name]), pixels(dst / FIRST[name])
+    x, y, width, height = BOX
+    changed = np.abs(before - after).mean(axis=2)
+    labelled = changed[y + 3 : y + height - 3, x + 3 : x + width - 3].mean()
+    detected = changed[25:35, 32:48].mean()
+    assert (labelled > 50) == (hidden != "detected")
+    assert (detected > 50) == (hidden != "labelled")
+    boxes = rows(dst)[FIRST[name]].boxes
+    assert (1.0 in [box[4] for box in boxes]) is True
+    assert copy("--verify", dst, "--source", src).status == 0
+
+
+def test_only_named_classes_are_faces(tmp_path: Path, copy: Callable[..., Outcome]) -> None:
+    data_sets.coco(tmp_path / "src")
+    words = (tmp_path / "src", tmp_path / "dst", "--hidden", "labelled")
+    assert copy(*words, "--classes", "cat").status == 0
+    assert rows(tmp_path / "dst")["val2017/a.jpg"].boxes == ()
+    assert copy(*words, "--classes", "Dog, cat").status == 0
+    assert len(rows(tmp_path / "dst")["val2017/a.jpg"].boxes) == 1
+
+
+def test_a_second_run_does_nothing_and_a_changed_label_does_its_picture(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    dst = tmp_path / "dst"
+    copy(src, dst)
+    before = {name: (dst / name).stat().st_mtime_ns for name in tree(dst)}
+    manifest = (tmp_path / "dst.dartblur/manifest.jsonl").read_bytes()
+    assert "0 done, 5 already done" in copy(src, dst).error
+    assert (tmp_path / "dst.dartblur/manifest.jsonl").read_bytes() == manifest
+    labels = src / "wider_face_split/wider_face_val_bbx_gt.txt"
+    labels.write_text(labels.read_text().replace("5 6 14 18", "7 6 14 18"))
+    assert "2 done (2 faces), 3 already done" in copy(src, dst).error
+    changed = {n for n in tree(dst) if (dst / n).stat().st_mtime_ns != before[n]}
+    assert changed == {FIRST["widerface"], "wider_face_split/wider_face_val_bbx_gt.txt"}
+    assert copy("--verify", dst, "--source", src).status == 0
+
+
+def test_what_is_gone_from_the_source_goes_from_the_copy(
+    tmp_path: Path, copy: Callable[..., Outcome]
+) -> None:
+    data_sets.folder(tmp_path / "src")
+    copy(tmp_path / "src", tmp_path / "dst")
+    (tmp_path / "src/cat/b.jpg").unlink()
+    assert "1 files removed" in copy(tmp_path / "src", tmp_path / "dst").error
+    assert tree(tmp_path / "dst") == tree(tmp_path / "src")
+    assert copy("--verify", tmp_path / "dst", "--source", tmp_path / "src").status == 0
+
+
+def test_several_data_sets_side_by_side(tmp_path: Path, copy: Callable[..., Outcome]) -> None:
+    for name in ("widerface", "crowdhuman"):
+        LAYOUTS[name](tmp_path / "src" / name.upper())
+    assert copy(tmp_path / "src", tmp_path / "dst", "--hidden", "labelled").status == 0
+    made = rows(tmp_path / "dst")
+    for name in ("widerface", "crowdhuman"):
+        assert made[f"{name.upper()}/{FIRST[name]}"].boxes
+
+
+def test_a_turned_picture_stays_as_its_labels_see_it(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    """Some labels tell of stored pixels, some of upright ones: both are hidden."""
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    save(src / FIRST["widerface"], quality=95, exif=exif)
+    assert copy(src, tmp_path / "dst", "--hidden", "labelled").status == 0
+    before, after = pixels(src / FIRST["widerface"]), pixels(tmp_path / "dst" / FIRST["widerface"])
+    x, y, width, height = BOX
+    changed = np.abs(before - after).mean(axis=2)
+    assert changed[y + 3 : y + height - 3, x + 3 : x + width - 3].mean() > 50
+    upright = np.rot90(changed, -1)
+    assert upright[y + 3 : y + height - 3, x + 3 : x + width - 3].mean() > 50
+    assert copy("--verify", tmp_path / "dst", "--source", src).status == 0
+
+
+def test_the_card_tells_what_was_done(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    copy(src, tmp_path / "dst")
+    card = (tmp_path / "dst.dartblur/README.md").read_text()
+    assert card.startswith("---\npretty_name:")
+    assert "3 pictures, 4 boxes hidden in 3 of them; 2 other files" in card
+    assert "| 16–32 | 1 | 0.000 |" in card  # the stub does not find it
+    assert "$" not in card
+
+
+def test_the_cards_figures_are_those_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for values in FIDELITY.values():
+        assert " | ".join(f"{value:.1f}" for value in values) in readme
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("faces.npy", b"\x93NUMPY\x01\0", "is no text"),
+        ("a.json", b'{"imageData": "/9j/' + b"4AAQSkZJRgABAQAAAQABAAD" * 4 + b'"}', "base64"),
+        ("fer.csv", b"emotion,pixels\n0," + b"70 " * 800, "pixel by pixel"),
+        ("holiday.mp4", b"\0\0\0\x18ftypmp42", "is a film"),
+        ("thumbs", b"\xff\xd8\xff\xe0" + b"\0" * 90, "is no text"),
+    ],
+)
+def test_what_might_show_somebody_is_not_copied(
+    tmp_path: Path,
+    src: Path,
+    copy: Callable[..., Outcome],
+    name: str,
+    content: bytes,
+    told: str,
+) -> None:
+    (src / name).write_bytes(content)
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert f"FAILED {src / name}" in outcome.error
+    assert told in outcome.error
+    assert not (tmp_path / "dst" / name).exists()
+    assert len(tree(tmp_path / "dst")) == 5
+    if told == "is no text":
+        assert copy(src, tmp_path / "dst", "--keep", name).status == 0
+        assert (tmp_path / "dst" / name).read_bytes() == content
+
+
+def test_a_label_whose_picture_is_missing_is_named_and_the_others_are_done(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    (src / "WIDER_val/images/0--Event/b.jpg").unlink()
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert "b.jpg: named in" in outcome.error
+    assert "wider_face_val_bbx_gt.txt:4" in outcome.error
+    assert tree(tmp_path / "dst") == tree(src)
+
+
+def test_a_picture_without_labels_is_searched_or_named(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    save(src / "WIDER_val/images/0--Event/new.jpg")
+    assert copy(src, tmp_path / "dst").status == 0
+    outcome = copy(src, tmp_path / "labelled", "--hidden", "labelled")
+    assert outcome.status == 1
+    assert "new.jpg: no label file lists it" in outcome.error
+
+
+@pytest.mark.parametrize("line", ["5 6 fourteen 18 0 0", "5 6 1e400 18", "5 6"])
+def test_a_malformed_list_is_named_before_anything_is_done(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome], line: str
+) -> None:
+    labels = src / "wider_face_split/wider_face_val_bbx_gt.txt"
+    labels.write_text(labels.read_text().replace("5 6 14 18 0 0 0 0 0 0", line))
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert "wider_face_val_bbx_gt.txt:3" in outcome.error
+    assert not (tmp_path / "dst").exists()
+
+
+@pytest.mark.parametrize("name", ["voc", "yolo"])
+def test_malformed_labels_of_one_picture_fail_it_alone(
+    tmp_path: Path, copy: Callable[..., Outcome], name: str
+) -> None:
+    LAYOUTS[name](tmp_path / "src")
+    label = {"voc": "Annotations/a.xml", "yolo": "labels/train/a.txt"}[name]
+    write(tmp_path / "src" / label, "0 0.5 nonsense")
+    outcome = copy(tmp_path / "src", tmp_path / "dst")
+    assert outcome.status == 1
+    assert label in outcome.error
+    assert set(tree(tmp_path / "src")) - set(tree(tmp_path / "dst")) == {FIRST[name]}
+    verified = copy("--verify", tmp_path / "dst")
+    assert verified.status == 1
+    assert f"{FIRST[name]}: could not be made" in verified.error
+
+
+def test_a_box_outside_its_picture_is_named(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    labels = src / "wider_face_split/wider_face_val_bbx_gt.txt"
+    labels.write_text(labels.read_text().replace("5 6 14 18", "500 6 14 18"))
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert f"FAILED {src / FIRST['widerface']}" in outcome.error
+    assert "cover no pixel" in outcome.error
+
+
+def test_labels_that_lead_out_of_the_data_set_are_refused(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    save(tmp_path / "secret.jpg")
+    labels = src / "wider_face_split/wider_face_val_bbx_gt.txt"
+    labels.write_text(labels.read_text().replace("0--Event/b.jpg", "../../../secret.jpg"))
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert "leads out of the data set" in outcome.error
+    assert not (tmp_path / "dst").exists()
+
+
+def test_links_out_of_the_data_set_are_named(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    write(tmp_path / "secret.txt", "secret")
+    (src / "secret.txt").symlink_to(tmp_path / "secret.txt")
+    (src / "circle").symlink_to(src)
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 1
+    assert "a link out of the folder" in outcome.error
+    assert "a link in a circle" in outcome.error
+    assert not [name for name in tree(tmp_path / "dst") if "secret" in name or "circle" in name]
+
+
+def test_files_that_were_not_ours_stay(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    write(tmp_path / "dst/mine.txt", "mine")
+    outcome = copy(src, tmp_path / "dst")
+    assert outcome.status == 2
+    assert "holds files" in outcome.error
+    assert tree(tmp_path / "dst") == ["mine.txt"]
+    assert copy(src, tmp_path / "other").status == 0
+    foreign = tmp_path / "other" / FIRST["widerface"]
+    save(foreign, 9)
+    clear = foreign.read_bytes()
+    outcome = copy(src, tmp_path / "other")
+    assert outcome.status == 1
+    assert "is none of ours" in outcome.error
+    assert foreign.read_bytes() == clear
+
+
+@pytest.mark.parametrize(
+    "places", [("src", "src/dst"), ("src", "."), ("src", "src"), ("no", "dst")]
+)
+def test_folders_in_each_other_are_refused(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome], places: tuple[str, str]
+) -> None:
+    before = tree(tmp_path)
+    outcome = copy(tmp_path / places[0], tmp_path / places[1])
+    assert outcome.status == 2
+    assert tree(tmp_path) == before
+
+
+def test_names_that_differ_in_case_are_two_files(
+    tmp_path: Path, copy: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "src/a.png")
+    save(tmp_path / "src/A.png", 1)
+    assert copy(tmp_path / "src", tmp_path / "dst").status == 0
+    assert tree(tmp_path / "dst") == ["A.png", "a.png"]
+    monkeypatch.setattr(dataset_command, "_folds_case", lambda folder: True)
+    outcome = copy(tmp_path / "src", tmp_path / "other")
+    assert outcome.status == 1
+    assert "in case alone" in outcome.error
+    assert tree(tmp_path / "other") == ["A.png"]
+
+
+def test_a_yaml_that_names_the_source_in_full_is_told(
+    tmp_path: Path, copy: Callable[..., Outcome]
+) -> None:
+    data_sets.yolo(tmp_path / "src")
+    path = tmp_path / "src/data.yaml"
+    path.write_text(path.read_text().replace("path: .", f"path: {tmp_path / 'src'}"))
+    outcome = copy(tmp_path / "src", tmp_path / "dst")
+    assert outcome.status == 0
+    assert f"NOTE {path}" in outcome.error
+    assert "reads the source" in outcome.error
+
+
+def test_a_copy_of_real_wider_photos(tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    photos = ROOT.parent / "shared/data/faces"
+    if not photos.is_dir():
+        pytest.skip("the development photos are not here")
+    listed = (photos / "wider_face_split/wider_face_val_bbx_gt.txt").read_text().splitlines()
+    name, count = listed[0], int(listed[1])
+    src = tmp_path / "src"
+    write(src / "wider_face_split/wider_face_val_bbx_gt.txt", "\n".join(listed[: count + 2]))
+    (src / "WIDER_val/images" / name).parent.mkdir(parents=True)
+    shutil.copy(photos / "WIDER_val/images" / name, src / "WIDER_val/images" / name)
+    words = ("--detector", "fast", "--method", "gaussian")
+    assert command("dataset", src, tmp_path / "dst", *words).status == 0
+    assert command("dataset", "--verify", tmp_path / "dst", "--source", src).status == 0
+    assert len(rows(tmp_path / "dst")[f"WIDER_val/images/{name}"].boxes) >= count
+
+
+WRONGS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
+    "a clear picture put back": (
+        lambda src, dst: shutil.copy(src / FIRST["widerface"], dst / FIRST["widerface"]),
+        f"{FIRST['widerface']}: is the clear picture",
+    ),
+    "a label changed": (
+        lambda src, dst: write(dst / "wider_face_split/wider_face_val_bbx_gt.txt", "none"),
+        "wider_face_val_bbx_gt.txt: is not as it was made",
+    ),
+    "a file missing": (
+        lambda src, dst: (dst / "WIDER_val/images/0--Event/b.jpg").unlink(),
+        "b.jpg: is missing",
+    ),
+    "an extra file": (
+        lambda src, dst: save(dst / "WIDER_val/images/0--Event/extra.jpg"),
+        "extra.jpg: was not made by the run",
+    ),
+    "a link": (
+        lambda src, dst: (dst / "link.jpg").symlink_to(src / FIRST["widerface"]),
+        "link.jpg",
+    ),
+    "a thumbnail": (
+        lambda src, dst: _add_thumbnail(src / FIRST["widerface"], dst / FIRST["widerface"]),
+        f"{FIRST['widerface']}: holds EXIF with a thumbnail",
+    ),
+    "a line of the manifest edited": (
+        lambda src, dst: _edit(dst, lambda line: line.replace('"done"', '"done "', 1)),
+        "manifest.jsonl: is not as it was written",
+    ),
+    "a line of the manifest missing": (
+        lambda src, dst: _edit(dst, lambda text: text.partition("\n")[2]),
+        "manifest.jsonl: is not as it was written",
+    ),
+}
+
+
+def _add_thumbnail(clear: Path, safe: Path) -> None:
+    with Pillow.open(clear) as image:
+        small = image.resize((16, 12))
+    thumbnail = clear.with_name("thumbnail.jpg")
+    small.save(thumbnail)
+    # IFD0 without entries, then IFD1 that tells where the thumbnail lies.
+    data = thumbnail.read_bytes()
+    thumbnail.unlink()
+    entries = b"".join(
+        tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little")
+        for tag, value in ((0x0201, 44), (0x0202, len(data)))
+    )
+    packet = b"II*\0\x08\0\0\0" + b"\0\0" + (14).to_bytes(4, "little")
+    packet += b"\x02\0" + entries + b"\0\0\0\0"
+    segment = b"Exif\0\0" + packet + data
+    jpeg = safe.read_bytes()
+    length = (len(segment) + 2).to_bytes(2, "big")
+    safe.write_bytes(jpeg[:2] + b"\xff\xe1" + length + segment + jpeg[2:])
+
+
+def _edit(dst: Path, change: Callable[[str], str]) -> None:
+    path = dst.with_name("dst.dartblur") / "manifest.jsonl"
+    path.write_text(change(path.read_text()))
+
+
+@pytest.mark.parametrize("kind", WRONGS)
+@pytest.mark.parametrize("with_source", [False, True])
+def test_verify_catches(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome], kind: str, with_source: bool
+) -> None:
+    dst = tmp_path / "dst"
+    copy(src, dst)
+    source = ("--source", src) if with_source else ()
+    assert copy("--verify", dst, *source).status == 0
+    spoil, told = WRONGS[kind]
+    spoil(src, dst)
+    outcome = copy("--verify", dst, *source)
+    assert outcome.status == 1
+    assert [line for line in outcome.error.splitlines() if "WRONG" in line and told in line]
+
+
+def test_verify_tells_a_table_that_is_not_the_lines(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    copy(src, tmp_path / "dst")
+    table = tmp_path / "dst.dartblur/manifest.parquet"
+    kept = table.read_bytes()
+    (src / "WIDER_val/images/0--Event/b.jpg").unlink()
+    copy(src, tmp_path / "dst")
+    table.write_bytes(kept)
+    outcome = copy("--verify", tmp_path / "dst")
+    assert outcome.status == 1
+    assert "manifest.parquet" in outcome.error
+
+
+def test_verify_with_another_source_says_so(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    copy(src, tmp_path / "dst")
+    save(src / FIRST["widerface"], 7)
+    outcome = copy("--verify", tmp_path / "dst", "--source", src)
+    assert outcome.status == 1
+    assert "its source is not what it was made of" in outcome.error
+
+
+def test_a_box_that_was_left_clear_is_seen_in_the_pixels(
+    tmp_path: Path, copy: Callable[..., Outcome]
+) -> None:
+    """Even where all hashes fit."""
+    src, dst, state = tmp_path / "src", tmp_path / "dst", tmp_path / "dst.dartblur"
+    data_sets.folder(src)
+    copy(src, dst)
+    made = rows(dst)
+    picture = made["cat/a.png"]
+    made["cat/a.png"] = replace(picture, boxes=(*picture.boxes, (60.0, 40.0, 75.0, 55.0, 0.9)))
+    write_manifest(state, made.values())
+    assert copy("--verify", dst).status == 0
+    outcome = copy("--verify", dst, "--source", src)
+    assert outcome.status == 1
+    assert "cat/a.png: is clear in the box 60, 40 to 75, 55" in outcome.error
