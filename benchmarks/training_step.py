@@ -22,6 +22,7 @@ import torch
 import plain
 from dartblur import toml
 from dartblur.anonymizers import Blur
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets import FORMATS
 from dartblur.datasets.labelled import load_labelled
 from dartblur.nets.retinaface import RetinaFace
@@ -55,7 +56,7 @@ def main() -> None:
     pictures = list(found_in(load_labelled(samples, arguments.size, 2**32), f, arguments.size))
     blur = toml.read(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
     data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
-    source = Batches([p for p in pictures if len(p.faces)], data, blur, 48, (0, 0))
+    source = Batches([p for p in pictures if len(p.faces)], data, blur, WindowGeometry(48), (0, 0))
     step = STEPS[arguments.net](f)
     step(source.batch(0))
     times, cpu = [], []

@@ -14,15 +14,20 @@ from dartblur.anonymizers.blending import blend_borders
 from dartblur.anonymizers.dartblur import WEIGHTS, add_changes
 from dartblur.anonymizers.windows import Windows
 from dartblur.boxes import to_pixels
-from dartblur.errors import ConfigError
+from dartblur.errors import ConfigError, UsageError
 from dartblur.faces import Faces
 
 DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.onnx"))
 
 
-def test_weights_of_one_s_own() -> None:
-    made = make_anonymizer("dartblur", MethodSettings(strength=2.0, weights=FRAME_WEIGHTS))
-    assert made == Dartblur(FRAME_WEIGHTS, blur=Blur(strength=2.0))
+def test_a_strength_that_is_given_takes_the_place_of_the_file_s() -> None:
+    assert make_anonymizer("dartblur", MethodSettings(weights=FRAME_WEIGHTS)) == Dartblur(
+        FRAME_WEIGHTS
+    )
+    made = make_anonymizer("dartblur", MethodSettings(strength=2.0))
+    assert made == Dartblur(blur=Blur(strength=2.0, blended=True))
+    with pytest.raises(UsageError, match="cells says nothing to a blur of kind 'gaussian'"):
+        make_anonymizer("dartblur", MethodSettings(cells=4))
 
 
 def test_the_shipped_generator_is_the_one_that_its_sum_and_card_name() -> None:
@@ -92,15 +97,3 @@ def test_another_network() -> None:
     with pytest.raises(ConfigError, match="not a generator of this package") as caught:
         Dartblur(DETECTOR)
     assert str(DETECTOR) in str(caught.value)
-
-
-def test_a_full_frame_generator_must_tell_its_scale(tmp_path: Path) -> None:
-    onnx = pytest.importorskip("onnx", reason="edits the file: pip install dartblur[train]")
-    model = onnx.load(FRAME_WEIGHTS)
-    for value in ("", "wide", "0", None):
-        model.ClearField("metadata_props")
-        if value is not None:
-            model.metadata_props.add(key="image_size", value=value)
-        onnx.save(model, tmp_path / f"{value}.onnx")
-        with pytest.raises(ConfigError, match=r"does not tell the image_size"):
-            Dartblur(tmp_path / f"{value}.onnx")

@@ -11,7 +11,7 @@ from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import Dartblur, Gaussian
-from dartblur.anonymizers.frames import CELL, GREY, Frame, add_change, extract
+from dartblur.anonymizers.frames import CELL, GREY, Frame, FrameGeometry, add_change, extract
 from dartblur.faces import Faces
 
 Array = np.ndarray
@@ -30,7 +30,7 @@ def carried(picture: Array, frames: list[Frame], changes: list[Array]) -> Array:
 
 def test_a_picture_of_the_training_scale_is_shown_as_it_is() -> None:
     picture = textured(40, 80)
-    (frame,) = extract(picture, boxes_of((10, 5, 30, 33)), 80)
+    (frame,) = extract(picture, boxes_of((10, 5, 30, 33)), FrameGeometry(80))
     assert frame.pixels.shape == (64, 96, 3)
     np.testing.assert_array_equal(frame.pixels[:40, :80], picture)
     assert (frame.pixels[40:] == GREY).all()
@@ -40,14 +40,14 @@ def test_a_picture_of_the_training_scale_is_shown_as_it_is() -> None:
 
 
 def test_a_small_picture_is_never_enlarged() -> None:
-    (frame,) = extract(textured(30, 30), boxes_of((2, 2, 9, 9)), 768)
+    (frame,) = extract(textured(30, 30), boxes_of((2, 2, 9, 9)), FrameGeometry(768))
     assert frame.place.tolist() == [0, 0, 32, 32]
     assert frame.mask.sum() == 49
 
 
 def test_a_face_of_any_size_is_seen_at_the_training_scale() -> None:
     picture = textured(300, 600)
-    (frame,) = extract(picture, boxes_of((100, 20, 380, 290)), 100)
+    (frame,) = extract(picture, boxes_of((100, 20, 380, 290)), FrameGeometry(100))
     height, width = frame.mask.shape
     spans = frame.place[2:] - frame.place[:2]
     np.testing.assert_allclose(spans / [width, height], 6, rtol=0.01)
@@ -65,7 +65,7 @@ def test_frames_hold_their_boxes_and_share_no_face(data: st.DataObject) -> None:
         np.concatenate([low, low + rng.uniform(0, 90, (count, 2))], 1), height, width
     )
     picture = np.zeros((height, width, 3), np.uint8)
-    frames = list(extract(picture, boxes, size))
+    frames = list(extract(picture, boxes, FrameGeometry(size)))
     held = np.concatenate([np.zeros((0, 4), np.int64), *(f.boxes for f in frames)])
     assert sorted(held.tolist()) == sorted(boxes[boxlib.area(boxes) > 0].tolist())
     for frame in frames:
@@ -81,7 +81,7 @@ def test_a_change_stays_in_the_boxes_and_nothing_comes_in_from_outside_them(size
     rng = np.random.default_rng(0)
     picture = np.full((300, 400, 3), 100, np.uint8)
     boxes = boxes_of((13, 17, 60, 71), (50, 60, 131, 140), (390, 290, 400, 300), (200, 7, 203, 8))
-    frames = list(extract(picture, boxes, size))
+    frames = list(extract(picture, boxes, FrameGeometry(size)))
     changes = [
         np.where(f.mask[..., None], 50.0, rng.uniform(-255, 255, (*f.mask.shape, 3)))
         for f in frames
@@ -97,7 +97,7 @@ def test_a_slope_comes_back_as_a_slope(size: int) -> None:
     """No step, no blocks, no shift: not inside a face and not where two overlap."""
     picture = np.full((600, 900, 3), 100, np.uint8)
     boxes = boxes_of((100, 150, 500, 450), (400, 300, 700, 580))
-    (frame,) = extract(picture, boxes, size)
+    (frame,) = extract(picture, boxes, FrameGeometry(size))
     height, width = frame.mask.shape
     left, top, right, bottom = frame.place
     x = left + (np.arange(width) + 0.5) * (right - left) / width
@@ -123,7 +123,7 @@ def test_a_large_picture_with_few_faces_costs_little() -> None:
     picture[::2, :1000] = rng.integers(0, 256, (2000, 1000, 3), np.uint8)
     picture[::2, 3000:] = rng.integers(0, 256, (2000, 3000, 3), np.uint8)
     faces = np.array([[700, 800, 900, 1050], [5900, 3900, 6100, 4100], [3000, 100, 3080, 190]])
-    frames = list(extract(picture, boxlib.to_pixels(faces, 4000, 6000), 768))
+    frames = list(extract(picture, boxlib.to_pixels(faces, 4000, 6000), FrameGeometry(768)))
     assert len(frames) == 3
     assert sum(f.mask.size for f in frames) < 768 * 512 / 3
     anonymizer = Dartblur(FRAME_WEIGHTS)
@@ -137,7 +137,9 @@ def test_a_large_picture_with_few_faces_costs_little() -> None:
 def test_a_crowd_costs_no_more_than_the_whole() -> None:
     rng = np.random.default_rng(1)
     low = rng.integers(0, 900, (300, 2))
-    frames = list(extract(textured(1000, 1000), np.concatenate([low, low + 40], 1), 320))
+    frames = list(
+        extract(textured(1000, 1000), np.concatenate([low, low + 40], 1), FrameGeometry(320))
+    )
     assert sum(f.mask.size for f in frames) <= 320 * 320
 
 
@@ -156,7 +158,7 @@ def test_a_face_gets_what_the_whole_picture_would_give_it() -> None:
     padded = np.full((320, 416, 3), GREY, np.uint8)
     padded[:300, :400] = picture
     whole = painted(session, padded, boxlib.mask(boxes, 320, 416))
-    frames = list(extract(picture, boxes, 400))
+    frames = list(extract(picture, boxes, FrameGeometry(400)))
     assert len(frames) == 3
     for frame in frames:
         part = painted(session, frame.pixels, frame.mask)

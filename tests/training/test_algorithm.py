@@ -17,6 +17,7 @@ from benchmarks import plain
 from lightning.fabric import Fabric
 
 from dartblur.anonymizers import Blur
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.families import FAMILIES, begun
@@ -57,7 +58,7 @@ def batch() -> Batch:
     for name in "ab":
         image = cv2.resize(rng.integers(0, 256, (12, 12, 3), np.uint8), (96, 96))
         pictures.append(LabelledImage(name, np.asarray(image, np.uint8), labels, found))
-    return Batches(pictures, Data(crop=96, batch=2), Blur(), 24, (0, 0)).batch(1)
+    return Batches(pictures, Data(crop=96, batch=2), Blur(), WindowGeometry(24), (0, 0)).batch(1)
 
 
 def made(family: str, config: TrainingConfig) -> tuple[Training, Reference]:

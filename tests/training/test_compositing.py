@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 pytest.importorskip("onnxscript", reason="the export needs it: pip install dartblur[train]")
 
 from dartblur.anonymizers import Blur, Dartblur
+from dartblur.anonymizers.generator_file import GeneratorMetadata
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.unet import FrameGenerator
@@ -23,6 +25,7 @@ from dartblur.training.export import export_window
 from dartblur.training.updates import balanced_gradient
 
 SIZE = 24
+GEOMETRY = WindowGeometry(SIZE)
 # Small, large, overlapping, beyond the edge, of a pixel.
 BOXES = np.array(
     [[4, 6, 20, 26], [12, 10, 60, 70], [70, -9, 110, 25], [3, 80, 6, 82], [50, 50, 51, 51]],
@@ -33,7 +36,12 @@ BOXES = np.array(
 KINDS = {
     "plain": {},
     "detail": {"detail": 2},
+    "mosaic": {},
     "blended": {"detail": 2, "channels": 3, "softness": 0.04, "texture": 8.0, "rim": 0.12},
+}
+BLURS = {
+    "blended": Blur(strength=2.0, blended=True),
+    "mosaic": Blur("pixelate", cells=5, noise=12.0),
 }
 
 
@@ -52,12 +60,16 @@ def generator(kind: str) -> WindowGenerator:
     return net
 
 
+def blur_of(kind: str) -> Blur:
+    return BLURS.get(kind, Blur())
+
+
 @pytest.fixture(scope="module")
 def exported(
     kind: str, generator: WindowGenerator, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("export") / "g.onnx"
-    export_window(generator, SIZE, path, kind == "blended")
+    export_window(generator, GeneratorMetadata(blur_of(kind), GEOMETRY, {}), path)
     return path
 
 
@@ -70,10 +82,9 @@ def picture() -> LabelledImage:
 
 @pytest.fixture(scope="module")
 def batch(kind: str, picture: LabelledImage) -> Batch:
-    blur = Blur(blended=kind == "blended")
     plain = Data(crop=96, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
     for number in range(20):
-        made = Batches([picture], plain, blur, SIZE, (0, 0)).batch(number)
+        made = Batches([picture], plain, blur_of(kind), GEOMETRY, (0, 0)).batch(number)
         if np.array_equal(pixels(made.clear), picture.image):
             return made
     raise AssertionError("every draw was mirrored")

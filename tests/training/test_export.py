@@ -23,6 +23,9 @@ from tests.pictures import FRAME_WEIGHTS, textured
 from tests.training.conftest import Ground
 
 from dartblur.anonymizers import Blur, Dartblur
+from dartblur.anonymizers.frames import FrameGeometry
+from dartblur.anonymizers.generator_file import GeneratorMetadata
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.errors import TrainingError
 from dartblur.faces import Faces
@@ -42,6 +45,8 @@ CHANGES = {
     "rounds = 8": "rounds = 4\nepoch = 1",
 }
 
+FRAMES = FrameGeometry(64)
+
 
 def difference(path: Path, net: torch.nn.Module, shape: tuple[int, int, int]) -> float:
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -56,7 +61,7 @@ def difference(path: Path, net: torch.nn.Module, shape: tuple[int, int, int]) ->
 
 @pytest.fixture
 def generator() -> FrameGenerator:
-    """What the file of the other tests holds: export_frame(generator, 64, FRAME_WEIGHTS)."""
+    """What the file of the other tests holds, with metadata of the paper's blur and FRAMES."""
     torch.manual_seed(0)
     return FrameGenerator(0.01).eval()
 
@@ -66,6 +71,7 @@ def test_the_file_of_the_tests_is_this_generator(
     generator: FrameGenerator, shape: tuple[int, int, int]
 ) -> None:
     assert difference(FRAME_WEIGHTS, generator, shape) < 1e-3
+    assert Dartblur(FRAME_WEIGHTS).metadata == GeneratorMetadata(Blur(), FRAMES, {})
 
 
 def test_training_and_runtime_agree(generator: FrameGenerator) -> None:
@@ -73,7 +79,9 @@ def test_training_and_runtime_agree(generator: FrameGenerator) -> None:
     faces = Faces(boxes.astype(np.float32))
     picture = LabelledImage("drawn", textured(64, 64), faces, faces)
     plain = Data(crop=64, batch=1, scale=(1.0, 1.0), colour=0.0, grown=0.0)
-    drawn = (Batches([picture], plain, Blur(), 24, (0, 0)).batch(n) for n in range(20))
+    drawn = (
+        Batches([picture], plain, Blur(), WindowGeometry(), (0, 0)).batch(n) for n in range(20)
+    )
     upright = torch.from_numpy(picture.image).permute(2, 0, 1).float()
     batch = next(b for b in drawn if torch.equal(b.clear[0], upright))
     with torch.no_grad():
@@ -130,6 +138,8 @@ def test_export_without_a_checkpoint(tmp_path: Path, command: Callable[..., Outc
 def test_no_space_for_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "g.onnx").write_bytes(b"the last one")
 
+    metadata = GeneratorMetadata(Blur(), WindowGeometry(24), {})
+
     def full(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -137,6 +147,6 @@ def test_no_space_for_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(TrainingError, match=r"g\.onnx: cannot be written \(No space left"):
-            exporting.export_window(WindowGenerator(24, 4), 24, tmp_path / "g.onnx")
+            exporting.export_window(WindowGenerator(24, 4), metadata, tmp_path / "g.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["g.onnx"]
     assert (tmp_path / "g.onnx").read_bytes() == b"the last one"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,19 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 
 from tests.training.conftest import Ground
 
-from dartblur.anonymizers.dartblur import Dartblur
+from dartblur import toml
+from dartblur.anonymizers import Blur, Dartblur
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Faces
 from dartblur.training import algorithm
 from dartblur.training.checkpoint import read
+from dartblur.training.config import TrainingConfig
 from dartblur.training.export import export
 from dartblur.training.objectives import OBJECTIVES, Scene
 from dartblur.training.progress import Report
-from dartblur.training.run import train
+from dartblur.training.provenance import data_of
+from dartblur.training.run import train, training_samples
 
 
 class Killed(BaseException):
@@ -61,6 +67,13 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
 def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
     train(config=ground.config, data=ground.data, out=tmp_path / "run")
     export(tmp_path / "run", tmp_path / "g.onnx")
+    metadata = Dartblur(tmp_path / "g.onnx").metadata
+    assert (metadata.blur, metadata.geometry) == (Blur(), WindowGeometry(24))
+    told = metadata.training
+    config = toml.build(TrainingConfig, told["config"], "told")
+    assert config == toml.read(TrainingConfig, ground.config)
+    assert (told["rounds"], told["version"]) == (8, version("dartblur"))
+    assert told["data"] == data_of(ground.data, training_samples(ground.data, config.data))
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (90, 120, 3), np.uint8)
     out = Dartblur(tmp_path / "g.onnx")(image, Faces(np.array([[30, 20, 70, 80]], np.float32)))
@@ -112,6 +125,17 @@ def test_a_checkpoint_of_another_configuration_names_the_field(
         train(config=other, data=ground.data, out=tmp_path / "run", resume=True)
     with pytest.raises(TrainingError, match="resume it or give another folder"):
         train(config=ground.config, data=ground.data, out=tmp_path / "run")
+
+
+def test_a_training_is_not_resumed_with_other_labels(ground: Ground, tmp_path: Path) -> None:
+    config = changed(ground, tmp_path, {"rounds = 8": "rounds = 1"})
+    train(config=config, data=ground.data, out=tmp_path / "run")
+    data = tmp_path / "data"
+    shutil.copytree(ground.data, data)
+    labels = data / "wider_face_split" / "wider_face_train_bbx_gt.txt"
+    labels.write_text(labels.read_text().replace("10 20 30 36", "11 20 30 36"))
+    with pytest.raises(TrainingError, match="made with other photos or labels"):
+        train(config=config, data=data, out=tmp_path / "run", resume=True)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
@@ -186,6 +210,7 @@ def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Pa
     before, after = read(source), read(tmp_path / "second" / "checkpoint.pt")
     assert after["round"] == 1
     assert after["pool"]["births"] >= before["pool"]["births"]
+    assert after["origin"]["begun_from"]["rounds"] == 4
     step = next(iter(after["optimizer"]["state"].values()))["step"]
     assert int(step) == 5
 

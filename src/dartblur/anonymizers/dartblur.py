@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,20 +14,17 @@ from dartblur import boxes as boxlib
 from dartblur.anonymizers import frames
 from dartblur.anonymizers.base import has_colour
 from dartblur.anonymizers.blur import Blur
-from dartblur.anonymizers.windows import Windows, extract, share_of
+from dartblur.anonymizers.frames import FrameGeometry
+from dartblur.anonymizers.generator_file import GeneratorMetadata, read_metadata
+from dartblur.anonymizers.windows import WindowGeometry, Windows, extract, share_of
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.onnx_runtime import DEFAULT_DEVICE, Maps, Network
 
 WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
-IMAGE_SIZE = "image_size"
-"""In the metadata of a full-frame generator's file: longer side of a picture in its training."""
-SEAMLESS = "seamless"
-"""In the metadata of a generator's file that learned on a blur with blended borders."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
-_Painter = Callable[[Image, IntArray], Image]
 
 
 @dataclass(frozen=True)
@@ -35,27 +32,35 @@ class Dartblur:
     """Adds the generator's change to the blur h(x, b), inside the boxes only.
 
     weights: an ONNX file made by `dartblur export`: a generator of face windows or of full frames.
-    threads: of the network, 0 for as many as there are cores. device: that it runs on, see
-    `onnx_runtime`.
+    threads: of the network, 0 for as many as there are cores. blur: h(x, b); None for the one that
+    the generator learned on, which its file names. device: that it runs on, see `onnx_runtime`.
 
     Raises:
-        ConfigError: the weights cannot be loaded, or are no generator's.
+        ConfigError: the weights cannot be loaded, or are no generator's that this version can use.
     """
 
     weights: Path = WEIGHTS
     threads: int = 1
-    blur: Blur = field(default_factory=Blur)
+    blur: Blur | None = None
     device: str = DEFAULT_DEVICE
 
     def __post_init__(self) -> None:
-        _painter(self.weights, self.threads, self.device)
+        _load(self.weights, self.threads, self.device)
+
+    @property
+    def metadata(self) -> GeneratorMetadata:
+        """What the file says of itself."""
+        return _load(self.weights, self.threads, self.device)[1]
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
         boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
-        painter, blended = _painter(self.weights, self.threads, self.device)
-        blurred = replace(self.blur, blended=blended)(image, faces)
-        painted = painter(blurred, boxes)
+        network, metadata = _load(self.weights, self.threads, self.device)
+        blurred = (self.blur or metadata.blur)(image, faces)
+        if isinstance(metadata.geometry, WindowGeometry):
+            painted = _paint_windows(network, metadata.geometry, blurred, boxes)
+        else:
+            painted = _paint_frames(network, metadata.geometry, blurred, boxes)
         if not any(has_colour(cut) for cut in _cuts(blurred, boxes)):
             # A black-and-white picture that is kept in three channels stays one.
             for cut in _cuts(painted, boxes):
@@ -92,16 +97,20 @@ def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
     return (image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes)
 
 
-def _paint_windows(network: Network, blurred: Image, boxes: IntArray) -> Image:
-    windows = extract(blurred, boxes, _window_size(network))
+def _paint_windows(
+    network: Network, geometry: WindowGeometry, blurred: Image, boxes: IntArray
+) -> Image:
+    windows = extract(blurred, boxes, geometry)
     if len(windows.boxes) == 0:
         return blurred
     return add_changes(blurred, windows, _changes(network, windows))
 
 
-def _paint_frames(network: Network, image_size: int, blurred: Image, boxes: IntArray) -> Image:
+def _paint_frames(
+    network: Network, geometry: FrameGeometry, blurred: Image, boxes: IntArray
+) -> Image:
     out = blurred.copy()
-    for frame in frames.extract(blurred, boxes, image_size):
+    for frame in frames.extract(blurred, boxes, geometry):
         seen = frame.pixels.astype(np.float32)
         inputs = {
             "blurred": np.ascontiguousarray(seen.transpose(2, 0, 1)[None]),
@@ -131,28 +140,25 @@ def _only(maps: Maps) -> FloatArray:
     return output
 
 
-def _window_size(network: Network) -> int:
-    size = network.inputs["windows"][2]
-    assert isinstance(size, int)
-    return size
-
-
 @functools.lru_cache(maxsize=4)
-def _painter(weights: Path, threads: int, device: str) -> tuple[_Painter, bool]:
-    """Paints by the kind of generator that the file holds, and whether on blended borders."""
+def _load(weights: Path, threads: int, device: str) -> tuple[Network, GeneratorMetadata]:
+    """The network of a generator's file, and what the file says of itself."""
     network = Network(weights, threads, device)
-    told, inputs = network.metadata, set(network.inputs)
-    if inputs == {"windows", "log_size"}:
-        return functools.partial(_paint_windows, network), SEAMLESS in told
-    if inputs != {"blurred", "mask"}:
+    inputs = network.inputs
+    if set(inputs) not in ({"windows", "log_size"}, {"blurred", "mask"}):
         raise ConfigError(
             f"{weights}: not a generator of this package (its inputs are "
             f"{', '.join(sorted(inputs))}); give a file made by dartblur export"
         )
-    size = told.get(IMAGE_SIZE, "")
-    if not size.isdecimal() or not int(size):
+    metadata = read_metadata(weights, network.metadata)
+    geometry = metadata.geometry
+    if isinstance(geometry, WindowGeometry):
+        fits = "windows" in inputs and inputs["windows"][2:] == (geometry.size, geometry.size)
+    else:
+        fits = "blurred" in inputs
+    if not fits:
         raise ConfigError(
-            f"{weights}: does not tell the {IMAGE_SIZE} of its training ({size!r}); "
+            f"{weights}: its metadata ({geometry}) and its inputs contradict each other; "
             "export it again with dartblur export"
         )
-    return functools.partial(_paint_frames, network, int(size)), SEAMLESS in told
+    return network, metadata

@@ -20,13 +20,33 @@ from dartblur import boxes as boxlib
 from dartblur.boxes import IntArray
 from dartblur.faces import BoolArray, FloatArray, Image
 
-CONTEXT = 64
-"""Pixels at the training scale that a frame shows around a box."""
 CELL = 32
 """Pixels of the grid's cells: the generator, which halves the picture five times, repeats itself
 only from one cell to the next."""
 GREY = 114
 """Beyond the picture, as in training."""
+
+
+@dataclass(frozen=True)
+class FrameGeometry:
+    """How frames are cut for a generator.
+
+    image_size: longer side of a picture in its training. context: pixels at that scale that a frame
+    shows around a box.
+
+    Raises:
+        ValueError: image_size is not positive, or context negative.
+    """
+
+    image_size: int
+    context: int = 64
+
+    def __post_init__(self) -> None:
+        if self.image_size < 1 or self.context < 0:
+            raise ValueError(
+                f"image_size ({self.image_size}) must be positive and context ({self.context}) "
+                "not negative"
+            )
 
 
 @dataclass(frozen=True)
@@ -43,14 +63,14 @@ class Frame:
     mask: BoolArray
 
 
-def extract(blurred: Image, boxes: IntArray, image_size: int) -> Iterator[Frame]:
+def extract(blurred: Image, boxes: IntArray, geometry: FrameGeometry) -> Iterator[Frame]:
     """Cuts the frames of all boxes that touch a pixel; a picture is shrunk, never enlarged.
 
     blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
     """
     height, width = blurred.shape[:2]
-    scale = max(height, width, image_size) / image_size
-    for group, cells in _groups(boxes[boxlib.area(boxes) > 0], height, width, scale):
+    scale = max(height, width, geometry.image_size) / geometry.image_size
+    for group, cells in _groups(boxes[boxlib.area(boxes) > 0], (height, width), scale, geometry):
         place = np.rint(cells * CELL * scale).astype(np.int64)
         (w, h), (columns, rows) = (cells[2:] - cells[:2]) * CELL, place[2:] - place[:2]
         small = boxlib.scale(group - np.tile(place[:2], 2), w / columns, h / rows)
@@ -74,12 +94,12 @@ def add_change(out: Image, blurred: Image, frame: Frame, change: FloatArray) -> 
 
 
 def _groups(
-    boxes: IntArray, height: int, width: int, scale: float
+    boxes: IntArray, size: tuple[int, int], scale: float, geometry: FrameGeometry
 ) -> list[tuple[IntArray, IntArray]]:
     """Boxes with the cells of the grid that show them, joined until no two share a cell."""
-    around = np.array([-CONTEXT, -CONTEXT, CONTEXT, CONTEXT])
+    around = geometry.context * np.array([-1, -1, 1, 1])
     # A hair less: a picture that fills the grid must not be given another row of cells.
-    columns, rows = (max(1, math.ceil(side / scale / CELL - 1e-6)) for side in (width, height))
+    rows, columns = (max(1, math.ceil(side / scale / CELL - 1e-6)) for side in size)
     shown = boxlib.to_pixels((boxes / scale + around) / CELL, rows, columns)
     groups: list[tuple[IntArray, IntArray]] = []
     for i, cells in enumerate(shown):

@@ -15,10 +15,37 @@ from dartblur.anonymizers.base import paint_order
 from dartblur.boxes import IntArray
 from dartblur.faces import FloatArray, Image
 
-MARGIN = 6
-"""The margin on every side is a box's side over this number, at least one pixel."""
-LOG_RANGE = (-2.0, 2.5)
-"""Log sizes are kept in the range that training covers: 8 to 181 pixels."""
+
+@dataclass(frozen=True)
+class WindowGeometry:
+    """How windows are cut for a generator.
+
+    size: cells along a side of the window. margin: on every side, a box's side over this number of
+    blurred picture, at least one pixel. log_range: `log_size` is kept in it; what training covers,
+    by default 8 to 181 pixels.
+
+    Raises:
+        ValueError: size or margin is not positive.
+    """
+
+    size: int = 48
+    margin: int = 6
+    log_range: tuple[float, float] = (-2.0, 2.5)
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.margin < 1:
+            raise ValueError(f"size ({self.size}) and margin ({self.margin}) must be positive")
+
+    def frame(self, boxes: IntArray) -> IntArray:
+        """Boxes with their margin, (N, 4) whole pixels; may reach beyond the picture."""
+        reach = np.maximum((boxes[:, 2:] - boxes[:, :2]) // self.margin, 1)
+        return np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
+
+    def log_size(self, boxes: IntArray) -> FloatArray:
+        """Binary logarithm of each box's mean side over 32 pixels, within `log_range`, (N,)."""
+        side = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1).clip(min=1)
+        sizes: FloatArray = np.log2(side / 32).clip(*self.log_range).astype(np.float32)
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -27,7 +54,7 @@ class Windows:
 
     boxes: (N, 4) whole pixels within the picture, in the order in which they are painted.
     frames: (N, 4) whole pixels, each box with its margin; may reach beyond the picture.
-    pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `log_size`.
+    pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `WindowGeometry`.
     """
 
     boxes: IntArray
@@ -36,30 +63,17 @@ class Windows:
     log_size: FloatArray
 
 
-def extract(blurred: Image, boxes: IntArray, size: int) -> Windows:
-    """Cuts a window of `size` cells for every box that touches a pixel.
+def extract(blurred: Image, boxes: IntArray, geometry: WindowGeometry) -> Windows:
+    """Cuts a window for every box that touches a pixel.
 
     blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
     """
     boxes = boxes[paint_order(boxes)]
-    frames = framed(boxes)
+    frames, size = geometry.frame(boxes), geometry.size
     pixels = np.empty((len(boxes), 3, size, size), np.uint8)
     for i, frame in enumerate(frames):
         pixels[i] = _cut(blurred, frame, size).transpose(2, 0, 1)
-    return Windows(boxes, frames, pixels, log_size(boxes))
-
-
-def framed(boxes: IntArray) -> IntArray:
-    """Boxes with their margin, (N, 4) whole pixels; may reach beyond the picture."""
-    reach = np.maximum((boxes[:, 2:] - boxes[:, :2]) // MARGIN, 1)
-    return np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
-
-
-def log_size(boxes: IntArray) -> FloatArray:
-    """Binary logarithm of each box's mean side over 32 pixels, clipped to `LOG_RANGE`, (N,)."""
-    side = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1).clip(min=1)
-    sizes: FloatArray = np.log2(side / 32).clip(*LOG_RANGE).astype(np.float32)
-    return sizes
+    return Windows(boxes, frames, pixels, geometry.log_size(boxes))
 
 
 def share_of(box: IntArray, others: IntArray) -> FloatArray | None:

@@ -66,11 +66,13 @@ class AnonymizationOptions:
         `dartblur` blurs faces and paints the blur so that detectors can learn from it;
         `gaussian`, `pixelate`, `block`.
     strength
-        Scales the blur's kernel (gaussian, dartblur); 0.75 or more.
+        Scales the blur's kernel, 1 by default; 0.75 or more (gaussian; dartblur, where it takes
+        the place of the strength that the generator learned on).
     cells
-        Cells of the mosaic across a face, 1 to 12 (pixelate).
+        Cells of the mosaic across a face, 8 by default; 1 to 12 (pixelate; dartblur, if its
+        generator learned on a mosaic).
     noise
-        σ of the noise added to each cell, on the 0 to 255 scale (pixelate).
+        σ of the noise added to each cell, on the 0 to 255 scale; 0 by default (as for `cells`).
     colour
         Red, green and blue, 0 to 255 (block).
     weights
@@ -94,9 +96,9 @@ class AnonymizationOptions:
 
     find: DetectionOptions = DetectionOptions()
     method: str = DEFAULT_METHOD
-    strength: float = 1.0
-    cells: int = 8
-    noise: float = 0.0
+    strength: float | None = None
+    cells: int | None = None
+    noise: float | None = None
     colour: tuple[int, int, int] = (0, 0, 0)
     weights: Path | None = None
     shape: Shape = "box"

@@ -7,7 +7,7 @@ in `updates`, who learns when and how fast in `schedule`, the adversaries in `ad
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from lightning.fabric import Fabric
@@ -18,6 +18,7 @@ from dartblur.training.adversaries import Pool
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import TrainingConfig
 from dartblur.training.objectives import OBJECTIVES, Judges, Scene, inner_parameters
+from dartblur.training.provenance import Provenance
 from dartblur.training.reference import Reference
 from dartblur.training.schedule import generator_rate, turn_of, updates_of
 from dartblur.training.updates import average_adversary, blend, finite, update
@@ -25,13 +26,17 @@ from dartblur.training.updates import average_adversary, blend, finite, update
 
 @dataclass
 class Training:
-    """All that changes while training, and how g is put into the picture; `round` are done."""
+    """All that changes while training, and how g is put into the picture; `round` are done.
+
+    origin: see `provenance`.
+    """
 
     generator: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
     pool: Pool
     compose: Callable[[nn.Module, Batch], Composite]
+    origin: Provenance = field(default_factory=dict)
     round: int = 0
 
 

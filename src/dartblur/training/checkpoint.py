@@ -14,6 +14,7 @@ from torch import Tensor
 from dartblur import toml
 from dartblur.errors import TrainingError
 from dartblur.training.config import TrainingConfig
+from dartblur.training.provenance import record
 
 if TYPE_CHECKING:
     from dartblur.training.algorithm import Training
@@ -38,6 +39,7 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
         "average": training.average.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "pool": training.pool.state_dict(),
+        "origin": training.origin,
     }
     try:
         with partial.open("wb") as file:
@@ -74,7 +76,7 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
     """Takes up the run in `out` where it was saved.
 
     Raises:
-        TrainingError: as for `read`, or the checkpoint is of another configuration.
+        TrainingError: as for `read`, or the checkpoint is of another configuration or other data.
     """
     path = out / NAME
     content = read(path)
@@ -85,6 +87,14 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
             f"{path}: made with another configuration; differing: {', '.join(differing)}; "
             "resume with the same file or give another folder"
         )
+    held_origin = content["origin"]
+    if held_origin["data"] != training.origin["data"]:
+        raise TrainingError(
+            f"{path}: made with other photos or labels ({held_origin['data']}) than those given "
+            f"({training.origin['data']}); give the same, or another folder"
+        )
+    commits = [*held_origin["commits"], *training.origin["commits"]]
+    training.origin = {**held_origin, "commits": list(dict.fromkeys(commits))}
     training.round = content["round"]
     _fill(training, content, path)
 
@@ -104,6 +114,8 @@ def take_over(training: Training, path: Path) -> None:
         content[name] = _grown(content[name], net.state_dict())
     if any(smaller.get(key) is not value for key, value in content["generator"].items()):
         content["optimizer"] = training.optimizer.state_dict()
+    before = record(content["config"], content["round"], content["origin"])
+    training.origin = {**training.origin, "begun_from": before}
     _fill(training, content, path)
 
 

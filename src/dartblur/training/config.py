@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dartblur.anonymizers import Blur
+from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.nets.families import FAMILIES, PRETRAINED
 from dartblur.training.reference import Start
 
@@ -62,6 +63,11 @@ class Generator:
     warm_up: int = 20
     clip: float = 10.0
     ema: float = 0.995
+
+    @property
+    def geometry(self) -> WindowGeometry:
+        """How windows are cut."""
+        return WindowGeometry(self.size)
 
 
 @dataclass(frozen=True)

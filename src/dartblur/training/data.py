@@ -12,7 +12,7 @@ import torch
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import Blur
-from dartblur.anonymizers.windows import Windows, extract, share_of
+from dartblur.anonymizers.windows import WindowGeometry, Windows, extract, share_of
 from dartblur.datasets.crops import Place, around_a_face, cut, cut_faces
 from dartblur.datasets.labelled import LabelledImage, mirrored, resized
 from dartblur.faces import Faces, Image
@@ -56,12 +56,12 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
         pictures: Sequence[LabelledImage],
         data: Data,
         blur: Blur,
-        size: int,
+        geometry: WindowGeometry,
         seed: tuple[int, int],
         first: int = 0,
     ) -> None:
-        self.pictures, self.data, self.blur, self.size = pictures, data, blur, size
-        self.seed, self.first = seed, first
+        self.pictures, self.data, self.blur = pictures, data, blur
+        self.geometry, self.seed, self.first = geometry, seed, first
 
     def __iter__(self) -> Iterator[Batch]:
         info = torch.utils.data.get_worker_info()
@@ -75,17 +75,23 @@ class Batches(torch.utils.data.IterableDataset[Batch]):
         """The batch of one round."""
         rng = np.random.default_rng([*self.seed, number])
         chosen = rng.integers(len(self.pictures), size=self.data.batch)
-        crops = [make_crop(self.pictures[i], self.data, self.blur, self.size, rng) for i in chosen]
+        crops = [
+            make_crop(self.pictures[i], self.data, self.blur, self.geometry, rng) for i in chosen
+        ]
         return collate(crops)
 
 
 def make_crop(
-    picture: LabelledImage, data: Data, blur: Blur, size: int, rng: np.random.Generator
+    picture: LabelledImage,
+    data: Data,
+    blur: Blur,
+    geometry: WindowGeometry,
+    rng: np.random.Generator,
 ) -> Crop:
     """A random crop around a face of the randomly resized, mirrored and coloured picture.
 
     The whole picture is blurred before it is cut, so that a face at the crop's edge looks as it
-    does in the anonymized picture. size: cells of a window.
+    does in the anonymized picture.
     """
     if rng.random() < 0.5:
         picture = mirrored(picture)
@@ -98,8 +104,8 @@ def make_crop(
     blurred = blur(picture.image, hidden)
     place = around_a_face(picture, data.crop, rng)
     boxes = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
-    windows = extract(blurred, _touching(boxes, place), size)
-    pixel, strokes = pixel_map(windows, place, size)
+    windows = extract(blurred, _touching(boxes, place), geometry)
+    pixel, strokes = pixel_map(windows, place, geometry.size)
     return Crop(
         picture.name,
         cut(picture.image, place),

@@ -16,12 +16,14 @@ from cyclopts import Parameter
 from torch import Tensor
 
 from dartblur import toml
-from dartblur.anonymizers.dartblur import IMAGE_SIZE, SEAMLESS
+from dartblur.anonymizers.frames import FrameGeometry
+from dartblur.anonymizers.generator_file import GeneratorMetadata
 from dartblur.errors import TrainingError
 from dartblur.files import write_atomically
 from dartblur.nets.window import SMALL, WindowGenerator
 from dartblur.training import checkpoint
 from dartblur.training.config import TrainingConfig
+from dartblur.training.provenance import record
 from dartblur.training.run import make_generator
 
 
@@ -42,11 +44,13 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
     config = toml.build(TrainingConfig, checkpoint.listed(content["config"]), str(run))
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
-    if config.generator.kind == "unet":
-        export_frame(net, config.data.image_size, out, config.blur.blended)
+    training = record(content["config"], content["round"], content["origin"])
+    if isinstance(net, WindowGenerator):
+        windows = GeneratorMetadata(config.blur, config.generator.geometry, training)
+        export_window(net, windows, out)
     else:
-        assert isinstance(net, WindowGenerator)
-        export_window(net, config.generator.size, out, config.blur.blended)
+        frames = GeneratorMetadata(config.blur, FrameGeometry(config.data.image_size), training)
+        export_frame(net, frames, out)
     print(
         f"wrote {out}: the generator after {content['round']} rounds; "
         f"dartblur anonymize --weights {out}",
@@ -69,33 +73,26 @@ class _Window(torch.nn.Module):
         return change
 
 
-def export_window(net: WindowGenerator, size: int, target: Path, blended: bool = False) -> None:
-    """Writes a window generator of `size` cells: windows, log_size → change; any batch.
+def export_window(net: WindowGenerator, metadata: GeneratorMetadata, target: Path) -> None:
+    """Writes a window generator: windows, log_size → change; any batch.
 
-    A batch of small faces alone costs less. blended: so were the borders of the blur that it
-    learned on; it goes into the file's metadata.
+    A batch of small faces alone costs less.
     """
+    size = net.size
     example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
     model = _traced(_Window(net), example, "change", shapes)
-    _write(model, target, _told(blended))
+    _write(model, target, metadata)
 
 
-def export_frame(
-    net: torch.nn.Module, image_size: int, target: Path, blended: bool = False
-) -> None:
-    """Writes a full-frame generator: blurred, mask → painted; any batch, height and width.
-
-    image_size: longer side of a picture in its training. blended: so were the
-    borders of the blur that it learned on. Both
-    go into the file's metadata.
-    """
+def export_frame(net: torch.nn.Module, metadata: GeneratorMetadata, target: Path) -> None:
+    """Writes a full-frame generator: blurred, mask → painted; any batch, height and width."""
     # Sides that are no multiple of 32, lest the padding be traced away.
     example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
-    _write(model, target, {IMAGE_SIZE: str(image_size)} | _told(blended))
+    _write(model, target, metadata)
 
 
 def _traced(
@@ -150,12 +147,8 @@ def _clear(graph: onnx.GraphProto) -> None:
                 _clear(attribute.g)
 
 
-def _told(blended: bool) -> dict[str, str]:
-    return {SEAMLESS: "yes"} if blended else {}
-
-
-def _write(model: onnx.ModelProto, target: Path, told: dict[str, str]) -> None:
-    for key, value in told.items():
+def _write(model: onnx.ModelProto, target: Path, metadata: GeneratorMetadata) -> None:
+    for key, value in metadata.properties().items():
         model.metadata_props.add(key=key, value=value)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

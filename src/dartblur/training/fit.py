@@ -86,7 +86,7 @@ def _loader(
     pictures: Sequence[LabelledImage], config: TrainingConfig, first: int, fabric: Fabric
 ) -> torch.utils.data.DataLoader[Batch]:
     seed = (config.run.seed, fabric.global_rank)
-    source = Batches(pictures, config.data, config.blur, config.generator.size, seed, first)
+    source = Batches(pictures, config.data, config.blur, config.generator.geometry, seed, first)
     # A batch depends on its round alone, and on no number of workers.
     workers = min(config.data.workers, os.cpu_count() or 1)
     return torch.utils.data.DataLoader(source, batch_size=None, num_workers=workers)

@@ -19,15 +19,17 @@ from dartblur import toml
 from dartblur.datasets import FORMATS
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
+from dartblur.faces import Sample
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.training import checkpoint
 from dartblur.training.adversaries import Pool, State
 from dartblur.training.algorithm import Training
 from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
-from dartblur.training.config import Generator, TrainingConfig
+from dartblur.training.config import Data, Generator, TrainingConfig
 from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, Told
+from dartblur.training.provenance import provenance
 from dartblur.training.reference import (
     OF_REFERENCE,
     Reference,
@@ -86,17 +88,22 @@ def train(
     # Before the pictures: where a backbone is random, it is drawn from the seed alone.
     backbone = load_backbone(settings.start, settings.adversaries.family)
     reference.net.to(fabric.device)
-    pictures = training_pictures(data, settings, reference, told)
-    of_f = values_to_learn_from(reference, (p.image for p in pictures), settings.data.image_size)
+    samples = training_samples(data, settings.data)
+    pictures = training_pictures(samples, settings, reference, told)
+    with_faces = [p for p in pictures if len(p.faces)]
+    if not with_faces:
+        raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
+    of_f = values_to_learn_from(reference, (p.image for p in with_faces), settings.data.image_size)
     if settings.start.backbone == OF_REFERENCE:
         backbone = {name: of_f[name] for name in backbone}
     training = fresh(settings, of_f, backbone, fabric)
+    training.origin = provenance(data, samples[: len(pictures)])
     if settings.run.begin_from and not resume:
         checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
     with _repeatable(fabric.device):
-        fit(training, reference, pictures, settings, out, fabric, told)
+        fit(training, reference, with_faces, settings, out, fabric, told)
     told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
@@ -147,33 +154,25 @@ def make_generator(
     return net.to(memory_format=torch.channels_last), composite_windows  # type: ignore[call-overload]
 
 
-def training_pictures(
-    data: Path, settings: TrainingConfig, reference: Reference, told: Told
-) -> Sequence[LabelledImage]:
-    """The pictures of split "train" with a face, f's detections in them; not those held out.
+def training_samples(root: Path, data: Data) -> list[Sample]:
+    """The samples of split "train", without those held out."""
+    samples = FORMATS["widerface"].read(root, "train")
+    return [s for i, s in enumerate(samples) if not data.holdout or i % data.holdout]
 
-    Raises:
-        TrainingError: there is no picture with a face.
-    """
-    samples = [
-        s
-        for i, s in enumerate(FORMATS["widerface"].read(data, "train"))
-        if not settings.data.holdout or i % settings.data.holdout
-    ]
-    limit = int(settings.data.memory_gb * 2**30)
-    held = load_labelled(samples, settings.data.image_size, limit)
+
+def training_pictures(
+    samples: Sequence[Sample], settings: TrainingConfig, reference: Reference, told: Told
+) -> list[LabelledImage]:
+    """As many of the samples' pictures as memory allows, with f's detections in them."""
+    data = settings.data
     pictures = found_in(
-        held,
+        load_labelled(samples, data.image_size, int(data.memory_gb * 2**30)),
         reference,
-        settings.data.image_size,
-        threshold=settings.data.found,
-        overlap=settings.data.overlap,
+        data.image_size,
+        threshold=data.found,
+        overlap=data.overlap,
     )
-    seen = told.each(pictures, len(samples), "pictures read and searched by f")
-    with_faces = [p for p in seen if len(p.faces)]
-    if not with_faces:
-        raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
-    return with_faces
+    return list(told.each(pictures, len(samples), "pictures read and searched by f"))
 
 
 def _plan_of(settings: TrainingConfig, config: Path, fabric: Fabric) -> str:
