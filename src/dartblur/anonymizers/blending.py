@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from dartblur import boxes as boxlib
-from dartblur.anonymizers.base import Anonymizer, paint_order
+from dartblur.anonymizers.base import Anonymizer, visible
 from dartblur.boxes import IntArray
 from dartblur.faces import BoolArray, Faces, FloatArray, Image
 
@@ -140,11 +140,12 @@ def blend_borders(blurred: Image, boxes: IntArray) -> None:
 
     blurred: (H, W, 3) with every face hidden. boxes: (N, 4) whole pixels within the picture.
     """
-    boxes = np.unique(boxes, axis=0)  # a face that is given twice is one
-    for x1, y1, x2, y2 in boxes[paint_order(boxes)]:
-        _close_ends(blurred[:, x1:x2], int(y1), int(y2), held=False)
+    # Of equal areas in one order, however they are given.
+    boxes = boxes[np.lexsort(boxes.T[::-1])]
+    for x1, y1, x2, y2 in boxes[visible(boxes)].tolist():
+        _close_ends(blurred[:, x1:x2], y1, y2, held=False)
         # Held at its corners, lest it undo what was done to the rows there.
-        _close_ends(blurred[y1:y2].transpose(1, 0, 2), int(x1), int(x2), held=True)
+        _close_ends(blurred[y1:y2].transpose(1, 0, 2), x1, x2, held=True)
 
 
 def _close_ends(strip: Image, low: int, high: int, held: bool) -> None:
