@@ -57,6 +57,15 @@ def test_all_figures_that_can_be_filled_are_written(tmp_path: Path) -> None:
     assert len(list((tmp_path / "new").iterdir())) == 8
 
 
+def test_a_line_by_height_has_every_band() -> None:
+    by_height = [replace(row, by_height={"12-20": 30.0, "64-": 90.0}) for row in rows()]
+    figure = figures.heights(summarize(by_height), "net", "scratch", "reference")
+    lines = [container[0] for axes in figure.axes for container in axes.containers]
+    assert {tuple(line.get_ydata()) for line in lines} == {(30.0, 90.0)}
+    assert len(lines) == len(FIDELITIES) * len(METHODS)
+    assert {"12-20", "64-"} <= {t.get_text() for t in figure.axes[0].get_xticklabels()}
+
+
 def test_a_failed_figure_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "f.png").write_bytes(b"old")
     figure = figures.heat_map(motivation(rows(), "net", "scratch", "reference"))

@@ -10,7 +10,13 @@ import pytest
 
 from dartblur.errors import ConfigError
 from dartblur.evaluation.results import FIDELITIES, Row, is_figure_of, read, summarize, to_json
-from dartblur.evaluation.tables import fidelity_table, motivation, motivation_table, report
+from dartblur.evaluation.tables import (
+    fidelity_table,
+    height_table,
+    motivation,
+    motivation_table,
+    report,
+)
 
 FLAT = (0.5,) * 101
 
@@ -41,6 +47,7 @@ def test_every_row_has_its_fidelity(trained_on: str, tested_on: str, names: list
 
 def test_rows_survive_the_file(tmp_path: Path) -> None:
     rows = [row("", "block", 100 / 3), replace(row("block", "clear", 0.1 + 0.2), truth="labels")]
+    rows.append(replace(rows[0], by_height={"12-20": 1 / 3}))
     file = tmp_path / "r.json"
     file.write_bytes(to_json(rows, {"command": "dartblur evaluate", "commit": "abc"}))
     assert read(file) == rows
@@ -125,6 +132,22 @@ def test_the_motivation_begins_with_clear() -> None:
         "| clear | 80.0 | 5.0 |\n"
         "| block | – | 77.0 |\n"
     )
+
+
+def test_the_table_by_height_has_means_and_a_dash_where_no_face_is() -> None:
+    rows = [
+        replace(row("", "block"), by_height={"12-20": 80.0}),
+        replace(row("block", "clear", seed=0), by_height={"12-20": 10.0, "64-": 4.0}),
+        replace(row("block", "clear", seed=1), by_height={"12-20": 12.0, "64-": 4.0}),
+    ]
+    assert height_table(summarize(rows), "retinaface", "scratch", "reference") == (
+        "| faces of so many pixels | 12-20 | 64- |\n"
+        "| --- | ---: | ---: |\n"
+        "| operational, block | 80.0 | – |\n"
+        "| cycle, block | 11.0 ± 1.4 | 4.0 ± 0.0 |\n"
+    )
+    assert "by height of face" in report(rows)
+    assert height_table(summarize([row("block", "clear")]), "retinaface", "scratch", "labels") == ""
 
 
 def test_the_report_has_every_table_that_can_be_filled() -> None:

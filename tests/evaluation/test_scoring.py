@@ -80,6 +80,18 @@ def test_our_precision_is_cocos_at_one_half() -> None:
     )
 
 
+def test_faces_are_scored_among_those_of_their_height() -> None:
+    """A small face found, a large one missed, and one mistake of middle size before both."""
+    small, large, wrong = (0, 0, 14, 16), (100, 100, 180, 190), (300, 0, 340, 40)
+    found = faces(wrong, small, scores=(0.9, 0.8))
+    scores = score([found], [faces(small, large)])
+    # The mistake counts among the middle ones alone, of which there is no true face.
+    assert scores.by_height == {"12-20": 100.0, "64-": 0.0}
+    assert scores.ap50 == pytest.approx(25)
+    # A detection of a face counts in the face's band, whatever its own height.
+    assert score([faces((0, 0, 14, 22))], [faces(small)]).by_height == {"12-20": 100.0}
+
+
 def test_it_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

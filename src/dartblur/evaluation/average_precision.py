@@ -12,21 +12,30 @@ from dartblur.faces import Faces
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+ALL_HEIGHTS = (0.0, float("inf"))
 
 
 def precision_recall(
-    found: Sequence[Faces], truth: Sequence[Faces], overlap: float = 0.5
+    found: Sequence[Faces],
+    truth: Sequence[Faces],
+    overlap: float = 0.5,
+    heights: tuple[float, float] = ALL_HEIGHTS,
 ) -> tuple[Floats, Floats]:
     """Recall and precision, (D,) each, after every detection that counts, best score first.
 
     found, truth: one `Faces` for each picture. A detection takes the free true face that it
     overlaps most, by `overlap` at least; one that overlaps an ignored face instead does not count.
-    Both are empty without true faces.
+    heights: from the first to under the second, in pixels; other true faces are ignored, and a
+    detection of another height counts only where it hits. Both are empty without true faces.
     """
+    truth = [_within(t, heights) for t in truth]
     faces = sum(int((~t.ignore).sum()) for t in truth)
     if faces == 0:
         return np.zeros(0), np.zeros(0)
-    judged = [judge(f, t, overlap) for f, t in zip(found, truth, strict=True)]
+    judged = []
+    for f, t in zip(found, truth, strict=True):
+        hit, counted = judge(f, t, overlap)
+        judged.append((hit, counted & (hit | _are_within(f, heights))))
     scores = np.concatenate(
         [f.scores[counted] for f, (_, counted) in zip(found, judged, strict=True)]
     )
@@ -34,6 +43,15 @@ def precision_recall(
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(right[order])
     return hits / faces, hits / np.arange(1, len(hits) + 1)
+
+
+def _within(faces: Faces, heights: tuple[float, float]) -> Faces:
+    return Faces(faces.boxes, faces.scores, faces.ignore | ~_are_within(faces, heights))
+
+
+def _are_within(faces: Faces, heights: tuple[float, float]) -> Flags:
+    height = faces.boxes[:, 3] - faces.boxes[:, 1]
+    return np.asarray((height >= heights[0]) & (height < heights[1]))
 
 
 def judge(found: Faces, truth: Faces, overlap: float) -> tuple[Flags, Flags]:

@@ -82,6 +82,8 @@ def save_all(rows: Sequence[Row], folder: Path) -> list[Path]:
                 continue
             name = f"{detector}-{start}-{truth}"
             drawn[f"curves-{name}"] = curves(summaries, detector, start, truth)
+            if any(row.by_height for row in here):
+                drawn[f"heights-{name}"] = heights(summaries, detector, start, truth)
             grid = motivation(here, detector, start, truth)
             if len(grid.methods) > 1:
                 drawn[f"motivation-{name}"] = heat_map(grid)
@@ -118,6 +120,28 @@ def curves(summaries: Sequence[Summary], detector: str, start: str, truth: Truth
         panel.set(title=fidelity, xlabel="recall", xlim=(0, 1), ylim=(0, 1.02))
         panel.grid(alpha=0.25)
     panels[0].set_ylabel("precision")
+    _legend(figure, panels)
+    figure.suptitle(f"{detector}, truth: {TRUTHS[truth]}")
+    return figure
+
+
+def heights(summaries: Sequence[Summary], detector: str, start: str, truth: Truth) -> Figure:
+    """Average precision by height of face, a panel for each fidelity, a line for each method."""
+    palette = colours(s.method for s in summaries)
+    figure = Figure((9, 3.6), layout="constrained")
+    panels: list[Axes] = list(figure.subplots(1, 3, sharey=True))
+    for panel, fidelity in zip(panels, FIDELITIES, strict=True):
+        for s in _chosen(summaries, fidelity, truth):
+            if s.detector == detector and s.start in (start, "pretrained"):
+                means = [value.mean for value in s.by_height.values()]
+                spreads = [value.spread or 0 for value in s.by_height.values()]
+                panel.errorbar(
+                    list(s.by_height), means, spreads, color=palette[s.method],
+                    ls=_DASHES.get(s.method, "-"), marker="o", capsize=2, label=s.method,
+                )  # fmt: skip
+        panel.set(title=fidelity, xlabel="height of face, pixels", ylim=(0, 102))
+        panel.grid(alpha=0.25)
+    panels[0].set_ylabel(_MEASURES["ap50"])
     _legend(figure, panels)
     figure.suptitle(f"{detector}, truth: {TRUTHS[truth]}")
     return figure

@@ -26,7 +26,7 @@ from dartblur.evaluation.costs import (
 )
 from dartblur.evaluation.detectors import detect_all, initialized
 from dartblur.evaluation.inference_only import INFERENCE_ONLY
-from dartblur.evaluation.scoring import score
+from dartblur.evaluation.scoring import HEIGHTS, score
 from dartblur.nets.base import DetectorNet
 from dartblur.nets.families import FAMILIES, PRETRAINED
 from dartblur.stages.stage import fields_of
@@ -156,7 +156,7 @@ class Score:
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
-        return asdict(self) | {"version": VERSION}
+        return asdict(self) | {"version": VERSION, "heights": HEIGHTS}
 
     def cost(self) -> float:
         """See `Work`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Row:
     ap50: percent, area under the all-point interpolated curve at IoU 0.5.
     coco_ap50, coco_ap: percent, COCO's at IoU 0.5 and at 0.50:0.95.
     precision: interpolated, in [0, 1], at recall 0, 0.01 .. 1.
+    by_height: as ap50, by bands of face heights, see `scoring.HEIGHTS`; without those that no face
+        is in.
 
     Raises:
         ValueError: a figure is out of range, or `trained_on` does not fit `start`.
@@ -53,11 +55,13 @@ class Row:
     coco_ap50: float
     coco_ap: float
     precision: tuple[float, ...]
+    by_height: dict[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for name in ("ap50", "coco_ap50", "coco_ap"):
-            if not 0 <= getattr(self, name) <= 100:
-                raise ValueError(f"{name} must lie in 0 to 100, not {getattr(self, name)}")
+        figures = {name: getattr(self, name) for name in ("ap50", "coco_ap50", "coco_ap")}
+        for name, value in (figures | self.by_height).items():
+            if not 0 <= value <= 100:
+                raise ValueError(f"{name} must lie in 0 to 100, not {value}")
         if len(self.precision) != RECALLS or not all(0 <= p <= 1 for p in self.precision):
             raise ValueError(f"precision must be {RECALLS} values in [0, 1]")
         if (self.start == "pretrained") != (self.trained_on == ""):
@@ -103,7 +107,7 @@ class Summary:
     """The rows of one setting that differ in their seeds alone.
 
     method: the one trained on; the one tested on where fidelity is operational. precision: the mean
-    curve.
+    curve. by_height: ap50, by bands of face heights.
     """
 
     detector: str
@@ -115,6 +119,7 @@ class Summary:
     coco_ap50: Figure
     coco_ap: Figure
     precision: tuple[float, ...]
+    by_height: dict[str, Figure]
 
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:
@@ -144,6 +149,11 @@ def summarize(rows: Iterable[Row]) -> list[Summary]:
             figure(group, "coco_ap50"),
             figure(group, "coco_ap"),
             tuple(np.mean([row.precision for row in group], axis=0).tolist()),
+            {
+                band: _figure([row.by_height[band] for row in group])
+                for band in group[0].by_height
+                if all(band in row.by_height for row in group)
+            },
         )
         for key, group in groups.items()
     ]
@@ -161,7 +171,10 @@ def figure(rows: Sequence[Row], measure: Measure) -> Figure:
             f"{first.detector} from {first.start}, trained on {first.trained_on or 'other data'}, "
             f"tested on {first.tested_on}: two rows have the same seed; leave one out"
         )
-    values = [float(getattr(row, measure)) for row in rows]
+    return _figure([float(getattr(row, measure)) for row in rows])
+
+
+def _figure(values: Sequence[float]) -> Figure:
     spread = statistics.stdev(values) if len(values) > 1 else None
     return Figure(statistics.fmean(values), spread, len(values))
 

@@ -13,6 +13,8 @@ from dartblur.evaluation.average_precision import area_under, precision_at, prec
 from dartblur.faces import Faces
 
 RECALLS = np.linspace(0, 1, 101)
+HEIGHTS = {"12-20": (12.0, 20.0), "20-32": (20.0, 32.0), "32-64": (32.0, 64.0), "64-": (64.0, 1e9)}
+"""Bands of face heights by name, in pixels of the pictures that are searched."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Scores:
 
     ap50: area under the all-point interpolated curve at IoU 0.5. coco_ap50, coco_ap: COCO's, at 101
     recalls, at IoU 0.5 and at 0.50:0.95. precision: interpolated, in [0, 1] with four decimals, at
-    recall 0, 0.01 .. 1.
+    recall 0, 0.01 .. 1. by_height: as ap50, of the true faces in each band of `HEIGHTS` that has
+    any.
     """
 
     ap50: float
     coco_ap50: float
     coco_ap: float
     precision: tuple[float, ...]
+    by_height: dict[str, float]
 
 
 def score(found: Sequence[Faces], truth: Sequence[Faces]) -> Scores:
@@ -45,7 +49,23 @@ def score(found: Sequence[Faces], truth: Sequence[Faces]) -> Scores:
         100 * float(coco[0].mean()),
         100 * float(coco.mean()),
         tuple(precision.tolist()),
+        ap50_by_height(found, truth),
     )
+
+
+def ap50_by_height(found: Sequence[Faces], truth: Sequence[Faces]) -> dict[str, float]:
+    """`Scores.by_height`."""
+    figures = {}
+    for name, heights in HEIGHTS.items():
+        recall, precision = precision_recall(found, truth, heights=heights)
+        if any(_has_faces(t, heights) for t in truth):
+            figures[name] = 100 * area_under(recall, precision)
+    return figures
+
+
+def _has_faces(truth: Faces, heights: tuple[float, float]) -> bool:
+    height = (truth.boxes[:, 3] - truth.boxes[:, 1])[~truth.ignore]
+    return bool(((height >= heights[0]) & (height < heights[1])).any())
 
 
 def coco_precision(found: Sequence[Faces], truth: Sequence[Faces]) -> np.ndarray[Any, Any]:

@@ -57,6 +57,23 @@ def fidelity_table(
     return markdown(["method", *FIDELITIES], rows)
 
 
+def height_table(summaries: Sequence[Summary], detector: str, start: str, truth: Truth) -> str:
+    """Fidelities and methods down, bands of face heights in pixels across; "" without any."""
+    chosen = [
+        s
+        for s in summaries
+        if s.detector == detector and s.truth == truth and s.start in (start, "pretrained")
+    ]
+    bands = _unique(band for s in chosen for band in s.by_height)
+    rows = [
+        [f"{fidelity}, {s.method}", *(text_of(s.by_height.get(band)) for band in bands)]
+        for fidelity in FIDELITIES
+        for s in chosen
+        if s.fidelity == fidelity
+    ]
+    return markdown(["faces of so many pixels", *bands], rows) if bands else ""
+
+
 def operational_table(summaries: Sequence[Summary], truth: Truth, measure: Measure = "ap50") -> str:
     """Methods down, detectors across: operational fidelity in percent."""
     chosen = [s for s in summaries if s.fidelity == "operational" and s.truth == truth]
@@ -125,6 +142,8 @@ def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
             head = f"{detector}, trained from {start}, by {by}"
             table = fidelity_table(summaries, detector, start, truth, measure)
             parts.append(f"## {head}\n\n{table}")
+            if by_height := height_table(summaries, detector, start, truth):
+                parts.append(f"## {head}: by height of face\n\n{by_height}")
             grid = motivation(here, detector, start, truth, measure)
             if len(grid.methods) > 1:
                 parts.append(f"## {head}: trained on × tested on\n\n{motivation_table(grid)}")
