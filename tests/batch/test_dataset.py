@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import signal
+import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -483,3 +488,115 @@ def test_a_box_that_was_left_clear_is_seen_in_the_pixels(
     outcome = copy("--verify", dst, "--source", src)
     assert outcome.status == 1
     assert "cat/a.png: is clear in the box 60, 40 to 75, 55" in outcome.error
+
+
+def test_shards_merged_are_the_whole(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    for seed in range(4):
+        save(src / f"WIDER_test/images/{seed}.png", seed)
+    assert copy(src, tmp_path / "whole").status == 0
+    dst = tmp_path / "dst"
+    for shard in ("2/3", "1/3"):
+        assert copy(src, dst, "--shard", shard).status == 0
+    outcome = copy(src, dst, "--merge")
+    assert outcome.status == 2
+    assert "shard-3-of-3" in outcome.error
+    assert copy(src, dst, "--shard", "3/3").status == 0
+    assert copy(src, dst, "--merge").status == 0
+    assert tree(dst) == tree(tmp_path / "whole")
+    assert all((dst / n).read_bytes() == (tmp_path / "whole" / n).read_bytes() for n in tree(dst))
+    manifests = [tmp_path / f"{name}.dartblur/manifest.jsonl" for name in ("dst", "whole")]
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+    assert copy("--verify", dst, "--source", src).status == 0
+    assert "already done" in copy(src, dst, "--shard", "1/3").error
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2"])
+def test_a_shard_that_is_none(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome], shard: str
+) -> None:
+    outcome = copy(src, tmp_path / "dst", f"--shard={shard}")
+    assert outcome.status == 2
+    assert "--shard must be i/n" in outcome.error
+
+
+def test_tar_shards_are_hidden_and_told_picture_by_picture(
+    tmp_path: Path, copy: Callable[..., Outcome]
+) -> None:
+    picture = save(tmp_path / "a.png")
+    (tmp_path / "src").mkdir()
+    with tarfile.open(tmp_path / "src/a.tar", "w") as archive:
+        archive.add(picture, "0001.png")
+        archive.add(write(tmp_path / "a.txt", "a caption"), "0001.txt")
+    dst = tmp_path / "dst"
+    assert copy(tmp_path / "src", dst).status == 0
+    made = rows(dst)
+    assert {name: row.kind for name, row in made.items()} == {
+        "a.tar": "shard",
+        "a.tar/0001.png": "member",
+    }
+    assert len(made["a.tar/0001.png"].boxes) == 1
+    with tarfile.open(dst / "a.tar") as archive:
+        safe = archive.extractfile("0001.png").read()
+        assert archive.extractfile("0001.txt").read() == b"a caption"
+    assert hashlib.sha256(safe).hexdigest() == made["a.tar/0001.png"].sha256_out
+    assert safe != picture.read_bytes()
+    assert copy("--verify", dst, "--source", tmp_path / "src").status == 0
+
+
+def test_a_broken_tar_fails_alone(tmp_path: Path, copy: Callable[..., Outcome]) -> None:
+    data_sets.folder(tmp_path / "src")
+    (tmp_path / "src/cut.tar").write_bytes(b"x" * 1000)
+    outcome = copy(tmp_path / "src", tmp_path / "dst")
+    assert outcome.status == 1
+    assert "FAILED" in outcome.error
+    assert "cut.tar: cut off" in outcome.error
+    assert set(tree(tmp_path / "src")) - set(tree(tmp_path / "dst")) == {"cut.tar"}
+
+
+# The command, which kills itself at its third file: before it has its name, or right after.
+DYING = """
+import os, signal, sys
+from dartblur import cli
+from dartblur.batch import copier
+moment, begun, real = sys.argv.pop(1), [], copier.write_atomically
+
+def write(target, data, parts=None):
+    begun.append(target)
+    if len(begun) < 3:
+        return real(target, data, parts)
+    if moment == "after":
+        real(target, data, parts)
+    else:
+        (parts / ".dartblur-dying.part").write_bytes(data[:100])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+copier.write_atomically = write
+cli.main()
+"""
+
+
+def test_killed_and_run_again_gives_the_bytes_of_a_whole_run(
+    tmp_path: Path, src: Path, command: Callable[..., Outcome]
+) -> None:
+    words = ("--hidden", "labelled", "--method", "block", "--workers", "2")
+    for seed in range(4):
+        save(src / f"WIDER_val/images/0--Event/{seed}.png", seed)
+    labels = src / "wider_face_split/wider_face_val_bbx_gt.txt"
+    more = "".join(f"0--Event/{seed}.png\n1\n5 6 14 18 0 0 0 0 0 0\n" for seed in range(4))
+    labels.write_text(labels.read_text() + more)
+    assert command("dataset", src, tmp_path / "whole", *words).status == 0
+    for moment in ("before", "after"):
+        dying = [sys.executable, "-c", DYING, moment, "dataset", src, tmp_path / "dst", *words]
+        done = subprocess.run([str(word) for word in dying], capture_output=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(tree(tmp_path / "dst")) < len(tree(src))
+    assert command("dataset", src, tmp_path / "dst", *words).status == 0
+    assert tree(tmp_path / "dst") == tree(src)
+    for name in tree(src):
+        safe = (tmp_path / "dst" / name).read_bytes()
+        assert safe == (tmp_path / "whole" / name).read_bytes()
+    manifests = [tmp_path / f"{name}.dartblur/manifest.jsonl" for name in ("dst", "whole")]
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+    assert not list(tmp_path.rglob("*.part"))

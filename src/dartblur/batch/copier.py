@@ -32,7 +32,7 @@ from dartblur.pipeline import Pipeline, usable_boxes
 from dartblur.records import Record, picture_record
 
 Hidden = Literal["both", "labelled", "detected"]
-PICTURE, SHARD, OTHER = "picture", "shard", "other"
+PICTURE, SHARD, MEMBER, OTHER = "picture", "shard", "member", "other"
 SIZES = (0, 8, 16, 32, 64)
 """Heights of faces in pixels at which a new class of sizes begins."""
 # Of a label's box, what must be hidden for its face to be found, and how much of that.

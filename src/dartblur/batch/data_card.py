@@ -10,7 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from dartblur.batch.copier import PICTURE, SHARD, SIZES
+from dartblur.batch.copier import MEMBER, OTHER, PICTURE, SIZES
+from dartblur.batch.manifest import Row
 from dartblur.files import write_atomically
 
 CARD_NAME = "README.md"
@@ -39,13 +40,13 @@ class CardFacts:
     own_weights: bool = False
 
 
-def write_card(path: Path, facts: CardFacts, report: Iterable[str]) -> None:
-    """Writes the card. report: the ledger's lines.
+def write_card(path: Path, facts: CardFacts, rows: Iterable[Row]) -> None:
+    """Writes the card. rows: of the manifest.
 
     Raises:
         OSError: it cannot be written; what was there stays.
     """
-    write_atomically(path, _card(facts, _counted(report)).encode())
+    write_atomically(path, _card(facts, _counted(rows)).encode())
 
 
 @dataclass
@@ -57,27 +58,19 @@ class _Counts:
     failed: int = 0
     recall: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in SIZES])
 
-    def add(self, record: dict[str, Any]) -> None:
-        self.pictures += 1
-        self.with_faces += bool(record["faces"])
-        self.faces += record["faces"]
-        for size, (labelled, found) in enumerate(record["recall"]):
-            self.recall[size][0] += labelled
-            self.recall[size][1] += found
 
-
-def _counted(report: Iterable[str]) -> _Counts:
+def _counted(rows: Iterable[Row]) -> _Counts:
     counts = _Counts()
-    for line in report:
-        record = json.loads(line)
-        if record["status"] == "failed":
-            counts.failed += 1
-            continue
-        kind = record.get("kind")
-        pictures = record["members"] if kind == SHARD else [record] if kind == PICTURE else []
-        counts.copied += kind == "other"
-        for picture in pictures:
-            counts.add(picture)
+    for row in rows:
+        counts.failed += row.status == "failed"
+        counts.copied += row.kind == OTHER
+        if row.kind in (PICTURE, MEMBER):
+            counts.pictures += 1
+            counts.with_faces += bool(row.boxes)
+            counts.faces += len(row.boxes)
+        for size, (labelled, found) in enumerate(row.recall):
+            counts.recall[size][0] += labelled
+            counts.recall[size][1] += found
     return counts
 
 

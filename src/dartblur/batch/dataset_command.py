@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
+from zlib import crc32
 
 from cyclopts import Parameter
 
@@ -17,7 +19,14 @@ from dartblur.batch.data_card import CARD_NAME, CardFacts, write_card
 from dartblur.batch.inputs import Inputs, Job, check_places
 from dartblur.batch.label_index import LabelIndex, index_labels
 from dartblur.batch.ledger import Ledger
-from dartblur.batch.manifest import LINES_NAME, rows_of, write_manifest
+from dartblur.batch.manifest import (
+    LINES_NAME,
+    Row,
+    merge_manifests,
+    read_manifest,
+    rows_of,
+    write_manifest,
+)
 from dartblur.batch.options import AnonymizationOptions, RunOptions
 from dartblur.batch.parallel import parallel_map
 from dartblur.batch.runner import make_folder, progress_of, summarize, tell
@@ -45,6 +54,8 @@ def dataset(
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
     state: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    shard: str | None = None,
+    merge: Annotated[bool, Parameter(negative="")] = False,
     verify: Path | None = None,
     source: Path | None = None,
 ) -> int:
@@ -76,6 +87,11 @@ def dataset(
         The folder for manifest, card and memory. Default: DST.dartblur beside DST.
     overwrite
         Does all files again.
+    shard
+        `i/n`, 1/8 to 8/8 say: does this share of the files alone, for a scheduler that starts n
+        such commands. They share nothing but the folders; --merge ends the work.
+    merge
+        Joins the manifests of all shards.
     verify
         Checks a copy in place of making one: all files there and as they were written, none
         clear, nothing besides, no metadata, the manifest untouched.
@@ -106,10 +122,34 @@ def dataset(
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
+    share = _share_of(shard)
     make_folder(dst)
     state = state_of(dst, state, [src.resolve()])
-    with _opened(state, dst) as ledger:
-        return _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite)(ledger)
+    task = _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite, share)
+    if merge:
+        return task.merge()
+    if share:
+        task = replace(task, state=state / share.folder)
+        make_folder(task.state)
+    with _opened(task.state, dst) as ledger:
+        return task(ledger)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The files of one of `count` commands that work side by side; number: from 1."""
+
+    number: int
+    count: int
+
+    @property
+    def folder(self) -> str:
+        """Where its state lies, below that of the copy."""
+        return f"shard-{self.number}-of-{self.count}"
+
+    def __contains__(self, name: str) -> bool:
+        # By the name alone: no command need know what the others see.
+        return crc32(os.fsencode(name)) % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -125,6 +165,7 @@ class _Run:
     hide: AnonymizationOptions
     run: RunOptions
     overwrite: bool
+    share: Share | None = None
 
     def __call__(self, ledger: Ledger) -> int:
         parts = parts_of(self.dst, self.state)
@@ -137,15 +178,35 @@ class _Run:
             removed += 1
         missing = self._tell_labels(there)
         self._copy(ledger, parts)
-        write_manifest(self.state, rows_of(ledger.report()))
-        write_card(self.state / CARD_NAME, self._told(), ledger.report())
+        self._write(rows_of(ledger.report()))
         return self._summarize(ledger, removed, missing)
+
+    def merge(self) -> int:
+        """Joins the manifests of all shards; returns the exit status.
+
+        Raises:
+            UsageError: not all of one number of shards are there.
+        """
+        folders = _shard_folders(self.state)
+        self._write(merge_manifests(folders))
+        rows = list(read_manifest(self.state / LINES_NAME))
+        failed = sum(row.status == "failed" for row in rows)
+        told = f"{len(folders)} shards merged: {len(rows)} files, {failed} of them FAILED"
+        print(told, file=sys.stderr)
+        self._tell_places()
+        return 1 if failed else 0
+
+    def _write(self, rows: Iterable[Row]) -> None:
+        write_manifest(self.state, rows)
+        write_card(self.state / CARD_NAME, self._told(), read_manifest(self.state / LINES_NAME))
 
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
         for job in _distinct(Inputs([self.src], every=True), self.dst):
             name = job.relative.as_posix()
+            if self.share and name not in self.share:
+                continue
             if name in self.labels.by_name:
                 there.add(name)
             if job.relative.suffix.lower() in VIDEO_SUFFIXES:
@@ -158,7 +219,8 @@ class _Run:
 
     def _tell_labels(self, there: set[str]) -> int:
         """Names the pictures that labels name and that are not there."""
-        missing = [name for name in self.labels.by_name if name not in there]
+        named = (n for n in self.labels.by_name if not self.share or n in self.share)
+        missing = [name for name in named if name not in there]
         for name in missing:
             where = self.labels.by_name[name][0].where
             told = f"FAILED {self.src / name}: named in {where} but not there"
@@ -216,9 +278,12 @@ class _Run:
             print(f"{removed} files removed from the copy: gone from the source", file=sys.stderr)
         if missing:
             print(f"{missing} labelled pictures are not there: named above", file=sys.stderr)
+        self._tell_places()
+        return 1 if missing else status
+
+    def _tell_places(self) -> None:
         for what, name in (("manifest", LINES_NAME), ("card", CARD_NAME)):
             print(printable(f"{what}: {self.state / name}"), file=sys.stderr)
-        return 1 if missing else status
 
 
 @contextmanager
@@ -244,10 +309,34 @@ def _check_folders(src: Path, dst: Path, state: Path | None) -> None:
     if src.resolve().is_relative_to(dst.resolve()):
         raise UsageError(f"{src}: the data set may not lie in the folder of its copy {dst}")
     memory = state or dst.resolve().with_name(f"{dst.resolve().name}.dartblur")
-    if not (memory / LEDGER_NAME).exists() and dst.is_dir() and any(dst.iterdir()):
+    known = (memory / LEDGER_NAME).exists() or any(memory.glob("shard-*"))
+    if not known and dst.is_dir() and any(dst.iterdir()):
         raise UsageError(
             f"{dst}: holds files, and {memory} knows of no run into it; name an empty folder"
         )
+
+
+def _share_of(shard: str | None) -> Share | None:
+    if shard is None:
+        return None
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"--shard must be i/n, 1/8 to 8/8 say, not {shard!r}")
+    return Share(int(number), int(count))
+
+
+def _shard_folders(state: Path) -> list[Path]:
+    folders = sorted(state.glob("shard-*-of-*"))
+    counts = {folder.name.rpartition("-")[2] for folder in folders}
+    if len(counts) != 1:
+        told = f"shards of {' and of '.join(sorted(counts))}" if counts else "no shards"
+        raise UsageError(f"{state}: holds {told}; run --shard 1/n to n/n first, with one n")
+    [count] = map(int, counts)
+    wanted = [state / Share(number, count).folder for number in range(1, count + 1)]
+    for folder in wanted:
+        if not (folder / LINES_NAME).is_file():
+            raise UsageError(f"{folder}: has no manifest; end that shard first")
+    return wanted
 
 
 def _distinct(jobs: Iterable[Job], dst: Path) -> Iterator[Job]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dartblur.batch.copier import SHARD
+from dartblur.batch.copier import MEMBER, SHARD
 from dartblur.errors import InputError, UsageError
 from dartblur.files import atomic_path
 
@@ -28,7 +30,7 @@ class Row:
 
     file: below the root of the copy; of a picture in a shard, below the shard's name. kind:
     picture, shard, member or other. status: done or failed. boxes: x1, y1, x2, y2, score of what
-    was hidden, in pixels of the upright picture.
+    was hidden, in pixels of the upright picture. recall: see `CopyRecord`.
     """
 
     file: str
@@ -43,8 +45,20 @@ class Row:
     detector: str = ""
     weights: str = ""
     version: str = ""
+    recall: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
     error: str = ""
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Row:
+        """A row of JSON or of Parquet.
+
+        Raises:
+            TypeError: it is none.
+        """
+        boxes, recall = (tuple(map(tuple, content[name])) for name in ("boxes", "recall"))
+        notes = tuple(content["notes"])
+        return cls(**{**content, "boxes": boxes, "recall": recall, "notes": notes})
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[Row]:
@@ -54,7 +68,7 @@ def rows_of(lines: Iterable[str]) -> Iterator[Row]:
         yield _row(record, record.get("kind", ""))
         if record.get("kind") == SHARD:
             for member in record["members"]:
-                yield _row(member, "member")
+                yield _row(member, MEMBER)
 
 
 def _row(record: dict[str, Any], kind: str) -> Row:
@@ -72,6 +86,7 @@ def _row(record: dict[str, Any], kind: str) -> Row:
         settings.get("detector") or "",
         settings.get("weights") or "",
         settings.get("version") or "",
+        tuple(map(tuple, record.get("recall", ()))),
         tuple(record["notes"]),
         record["error"] or "",
     )
@@ -109,10 +124,8 @@ def read_manifest(path: Path) -> Iterator[Row]:
                     signed = content[_SIGNED]
                     continue
                 digest.update(line.encode())
-                row = Row(**content)
-                boxes = tuple(map(tuple, row.boxes))
-                yield Row(**{**content, "boxes": boxes, "notes": tuple(row.notes)})
-    except (OSError, ValueError, TypeError) as error:
+                yield Row.from_dict(content)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ManifestError(f"{path}: cannot be read as a manifest ({error})") from error
     if signed != digest.hexdigest():
         raise ManifestError(f"{path}: is not as it was written: its lines have another sha256")
@@ -128,6 +141,33 @@ def _write_table(path: Path, rows: Iterable[Row], digest: str) -> None:
             out.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
+def merge_manifests(folders: Sequence[Path]) -> Iterator[Row]:
+    """The rows of several manifests, in the order of one that was written at once.
+
+    Raises:
+        ManifestError: one cannot be read, or two tell of the same file.
+    """
+    parts = [_by_file(read_manifest(folder / LINES_NAME)) for folder in folders]
+    last = ""
+    for rows in heapq.merge(*parts, key=lambda rows: os.fsencode(rows[0].file)):
+        if rows[0].file == last:
+            raise ManifestError(f"{last}: is in two of the manifests that are merged")
+        last = rows[0].file
+        yield from rows
+
+
+def _by_file(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Each file's row with those of its members."""
+    some: list[Row] = []
+    for row in rows:
+        if some and row.kind != MEMBER:
+            yield some
+            some = []
+        some.append(row)
+    if some:
+        yield some
+
+
 def read_table(path: Path) -> Iterator[Row]:
     """The rows of the manifest as Parquet.
 
@@ -138,8 +178,7 @@ def read_table(path: Path) -> Iterator[Row]:
     try:
         for batch in parquet.ParquetFile(path).iter_batches(_ROWS):
             for content in batch.to_pylist():
-                boxes, notes = tuple(map(tuple, content["boxes"])), tuple(content["notes"])
-                yield Row(**{**content, "boxes": boxes, "notes": notes})
+                yield Row.from_dict(content)
     except (OSError, pa.ArrowException, TypeError, KeyError) as error:
         raise ManifestError(f"{path}: cannot be read as a manifest ({error})") from error
 
@@ -158,7 +197,11 @@ def _batched(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def _schema() -> Any:
     pa, _ = _arrow()
     kinds = {"int": pa.int32(), "str": pa.string()}
-    special = {"boxes": pa.list_(pa.list_(pa.float64())), "notes": pa.list_(pa.string())}
+    special = {
+        "boxes": pa.list_(pa.list_(pa.float64())),
+        "recall": pa.list_(pa.list_(pa.int32())),
+        "notes": pa.list_(pa.string()),
+    }
     named = [(f.name, special.get(f.name) or kinds[str(f.type)]) for f in fields(Row)]
     return pa.schema(named)
 

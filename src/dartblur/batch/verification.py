@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from dartblur import boxes as boxlib
-from dartblur.batch.copier import OTHER, PICTURE
+from dartblur.batch.copier import MEMBER, OTHER, PICTURE
 from dartblur.batch.inputs import Inputs, Job
 from dartblur.batch.manifest import (
     LINES_NAME,
@@ -57,7 +57,7 @@ def verify_copy(dst: Path, state: Path | None, source: Path | None, workers: int
 
 def _faults(dst: Path, state: Path, source: Path | None, workers: int) -> Iterator[str]:
     try:
-        rows = {row.file: row for row in read_manifest(state / LINES_NAME) if row.kind != "member"}
+        rows = {row.file: row for row in read_manifest(state / LINES_NAME) if row.kind != MEMBER}
         yield from _table_faults(state)
     except ManifestError as error:
         yield str(error)
