@@ -31,8 +31,8 @@ from dartblur.second_order import AdamState
 from dartblur.training.compositing import Batch, mask_of
 from dartblur.training.config import Data, Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
-from dartblur.training.objectives import OBJECTIVES, Judges, Scene, inner_parameters
-from dartblur.training.reference import Reference, Start, found_in, load_reference
+from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
+from dartblur.training.reference import Reference, Start, load_reference, with_detections
 from dartblur.training.run import make_generator
 from dartblur.training.schedule import active
 
@@ -53,7 +53,9 @@ def main() -> None:
     torch.manual_seed(0)
     f = load_reference(Start(arguments.reference))
     samples = itertools.islice(FORMATS["widerface"].read(arguments.data, "train"), 64)
-    pictures = list(found_in(load_labelled(samples, arguments.size, 2**32), f, arguments.size))
+    pictures = list(
+        with_detections(load_labelled(samples, arguments.size, 2**32), f, arguments.size)
+    )
     blur = toml.read(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
     data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
     source = Batches([p for p in pictures if len(p.faces)], data, blur, WindowGeometry(48), (0, 0))
@@ -91,9 +93,9 @@ def ours(f: Reference, whole: bool) -> Callable[[Batch], None]:
 
     def step(batch: Batch) -> None:
         moments = AdamState.fresh(inner_parameters(adversary, inner.from_block))
-        judges = Judges(f, f.family, adversary, moments)
-        scene = Scene(compose(generator, batch), batch, judges, weights, inner)
-        losses = [getattr(weights, n) * OBJECTIVES[n](scene) for n in active(weights)]
+        detectors = Detectors(f, f.family, adversary, moments)
+        forward = ForwardPass(compose(generator, batch), batch, detectors, weights, inner)
+        losses = [getattr(weights, n) * OBJECTIVES[n](forward) for n in active(weights)]
         parameters = list(generator.parameters())
         gradients = torch.autograd.grad(torch.stack(losses).sum(), parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):

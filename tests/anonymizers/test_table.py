@@ -13,7 +13,7 @@ from dartblur.anonymizers import (
     Pixelate,
     make_anonymizer,
 )
-from dartblur.anonymizers.base import paint, paint_order
+from dartblur.anonymizers.base import paste_order, paste_patches
 from dartblur.anonymizers.blending import Blended, Ellipses
 from dartblur.errors import UsageError
 from dartblur.faces import Faces
@@ -57,17 +57,19 @@ def test_the_block_has_the_colour_asked_for() -> None:
 
 def test_small_boxes_are_painted_first_and_empty_ones_never() -> None:
     boxes = np.array([[0, 0, 9, 9], [0, 0, 2, 2], [5, 5, 5, 9], [0, 0, 4, 4]])
-    assert paint_order(boxes).tolist() == [1, 3, 0]
+    assert paste_order(boxes).tolist() == [1, 3, 0]
 
 
 def test_a_cover_gets_the_original_and_whole_pixels_inside_it() -> None:
     image, seen = textured(20, 30), []
 
-    def cover(original: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
+    def make_patch(original: np.ndarray, box: tuple[int, ...]) -> np.ndarray:
         assert original is image
         seen.append(box)
         x1, y1, x2, y2 = box
         return np.zeros((y2 - y1, x2 - x1, 3), np.uint8)
 
-    paint(image, np.array([[-5.0, 3.5, 9.2, 50], [40, 40, 50, 50], [1, 1, 2, 2]]), cover)
+    paste_patches(
+        image, np.array([[-5.0, 3.5, 9.2, 50], [40, 40, 50, 50], [1, 1, 2, 2]]), make_patch
+    )
     assert seen == [(1, 1, 2, 2), (0, 3, 10, 20)]

@@ -21,7 +21,7 @@ from dartblur.boxes import Shape
 from dartblur.faces import Faces
 
 Array = np.ndarray
-# Their cover of a face, before it is blended, looks at nothing beyond the face's own box; a painter
+# Their patch of a face, before it is blended, looks at nothing beyond the face's own box; a painter
 # that looks at the surroundings (blurred) may take a neighbour's blur into account.
 LOCAL = ("block", "gaussian", "pixelate")
 # The same method with the other kind of generator: pictures over 64 pixels are shrunk for it.
@@ -284,12 +284,12 @@ def test_no_edge_is_seen_around_faces(name: str, shape: Shape) -> None:
 class Pasted:
     """Hides faces under what was drawn beforehand: nothing of the clear picture."""
 
-    def __init__(self, cover: Array) -> None:
-        self.cover = cover
+    def __init__(self, patch: Array) -> None:
+        self.patch = patch
 
     def __call__(self, image: Array, faces: Faces) -> Array:
         inside = boxlib.mask(faces.boxes, *image.shape[:2])
-        return np.where(inside[..., None], self.cover, image)
+        return np.where(inside[..., None], self.patch, image)
 
 
 @pytest.mark.parametrize("wrapper", [Blended, Ellipses])

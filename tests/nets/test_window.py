@@ -95,7 +95,7 @@ def test_a_change_fades_out_at_the_edge_of_the_box() -> None:
     window, sizes = torch.rand(2, 3, 24, 24) * 255, torch.tensor([-1.0, 1.5])
     whole, faded = _painting(0.0)(window, sizes), _painting(0.0, 0.25)(window, sizes)
     boxes = np.array([[0, 0, 600, 600]])
-    (frame,) = WindowGeometry().frame(boxes)
+    (frame,) = WindowGeometry().region(boxes)
     edge = round(48 * -frame[0] / (frame[2] - frame[0]))
     assert not faded[..., :edge].any()
     assert not faded[..., -edge:, :].any()

@@ -81,7 +81,7 @@ def test_no_face_in_any_picture_is_1(
     data = wider_data.make(tmp_path / "data")
     no_face_at_all(data)
     # The f of these tests has random values, and sees faces where there are none.
-    monkeypatch.setattr(run, "found_in", lambda pictures, *_, **__: pictures)
+    monkeypatch.setattr(run, "with_detections", lambda pictures, *_, **__: pictures)
     told = told_of(command, ground, data, tmp_path / "run")
     assert "no picture of split train has a face" in told
 

@@ -18,7 +18,7 @@ from dartblur.training import checkpoint
 from dartblur.training.config import Objectives, TrainingConfig
 from dartblur.training.reference import Start
 from dartblur.training.run import train
-from dartblur.training.schedule import Turn, generator_rate, turn_of
+from dartblur.training.schedule import Phase, generator_rate, phase_of
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -128,8 +128,8 @@ def test_the_paper_s_schedule() -> None:
     """Three epochs of f_g, then one of g; g's rate falls after each of its own epochs."""
     config = toml.read(TrainingConfig, CONFIGS / "paper.toml")
     epoch = config.run.epoch
-    turns = [turn_of(config, n * epoch + k) for n in range(8) for k in (0, epoch - 1)]
-    alone, own = [Turn(False, True)] * 6, [Turn(True, False)] * 2
+    turns = [phase_of(config, n * epoch + k) for n in range(8) for k in (0, epoch - 1)]
+    alone, own = [Phase(False, True)] * 6, [Phase(True, False)] * 2
     assert turns == [*alone, *own, *alone, *own]
     rates = [generator_rate(config, (4 * n + 3) * epoch) for n in (0, 1, 99)]
     assert rates == pytest.approx([2e-4, 2e-4 * 0.925, 2e-4 * 0.925**99])
@@ -138,7 +138,7 @@ def test_the_paper_s_schedule() -> None:
 
 def test_the_default_schedule_is_a_cosine_for_all_at_once() -> None:
     config = TrainingConfig()
-    assert turn_of(config, 7) == Turn(True, True)
+    assert phase_of(config, 7) == Phase(True, True)
     first, last = (generator_rate(config, n) for n in (0, config.run.rounds))
     assert first == pytest.approx(config.generator.rate / config.generator.warm_up)
     assert last == pytest.approx(config.generator.rate * config.generator.decay)

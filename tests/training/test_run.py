@@ -26,7 +26,7 @@ from dartblur.training import algorithm
 from dartblur.training.checkpoint import read
 from dartblur.training.config import TrainingConfig
 from dartblur.training.export import export
-from dartblur.training.objectives import OBJECTIVES, Scene
+from dartblur.training.objectives import OBJECTIVES, ForwardPass
 from dartblur.training.progress import Report
 from dartblur.training.provenance import data_of
 from dartblur.training.run import train, training_samples
@@ -144,9 +144,9 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_pictures(
     every_round = short(ground, tmp_path)
     calls = []
 
-    def spoilt(scene: Scene) -> torch.Tensor:
+    def spoilt(forward: ForwardPass) -> torch.Tensor:
         calls.append(1)
-        return OBJECTIVES["posthoc"](scene) * (float("nan") if len(calls) > 2 else 1.0)
+        return OBJECTIVES["posthoc"](forward) * (float("nan") if len(calls) > 2 else 1.0)
 
     closed, close = [], Report.close
     monkeypatch.setattr(Report, "close", lambda bar: (closed.append(bar), close(bar)))

@@ -1,4 +1,4 @@
-"""What every anonymizer is, and the one rule by which they paint."""
+"""What every anonymizer is, and how patches are pasted where boxes overlap."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -34,10 +34,10 @@ def has_colour(pixels: Image) -> bool:
     return bool((np.ptp(pixels, axis=2) > GREY_TOLERANCE).any())
 
 
-def paint_order(pixels: IntArray) -> npt.NDArray[np.intp]:
-    """Indices of the boxes that touch a pixel, in the order in which they are painted.
+def paste_order(pixels: IntArray) -> npt.NDArray[np.intp]:
+    """Indices of the boxes that touch a pixel, in the order in which they are pasted.
 
-    Small boxes come first: where two overlap, the larger face's coarser cover stays on top, so that
+    Small boxes come first: where two overlap, the larger face's coarser patch stays on top, so that
     a neighbour's finer one never uncovers it.
     """
     areas = boxlib.area(pixels)
@@ -46,35 +46,35 @@ def paint_order(pixels: IntArray) -> npt.NDArray[np.intp]:
 
 
 def visible(pixels: IntArray) -> npt.NDArray[np.intp]:
-    """Those of `paint_order` of which a pixel lies in no box that is painted later.
+    """Those of `paste_order` of which a pixel lies in no box that is pasted later.
 
     The others would only cost time: of a million boxes in one picture nearly all lie below.
     """
     _, last = np.unique(pixels[::-1], axis=0, return_index=True)
     different = np.sort(len(pixels) - 1 - last)
-    order = different[paint_order(pixels[different])]
+    order = different[paste_order(pixels[different])]
     if len(order) < 2:
         return order
-    painted = pixels[order]
-    corner = painted[:, :2].min(axis=0)
-    width, height = painted[:, 2:].max(axis=0) - corner
+    pasted = pixels[order]
+    corner = pasted[:, :2].min(axis=0)
+    width, height = pasted[:, 2:].max(axis=0) - corner
     on_top = np.zeros((height, width), np.int32)
-    for i, (x1, y1, x2, y2) in enumerate((painted - np.tile(corner, 2)).tolist()):
+    for i, (x1, y1, x2, y2) in enumerate((pasted - np.tile(corner, 2)).tolist()):
         on_top[y1:y2, x1:x2] = i + 1
     seen = np.zeros(len(order) + 1, np.bool_)
     seen[on_top] = True
     return order[seen[1:]]
 
 
-def paint(image: Image, boxes: Boxes, cover: Callable[[Image, Box], Image]) -> Image:
-    """A copy of `image` with `cover(image, box)` pasted into every box.
+def paste_patches(image: Image, boxes: Boxes, make_patch: Callable[[Image, Box], Image]) -> Image:
+    """A copy of `image` with `make_patch(image, box)` pasted into every box.
 
     boxes: (N, 4), any; those outside the picture are passed over.
-    cover: gets the original picture and one box in whole pixels inside it, and returns the
+    make_patch: gets the original picture and one box in whole pixels inside it, and returns the
         (h, w, 3) pixels to put there.
     """
     pixels = boxlib.to_pixels(boxes, *image.shape[:2])
     out = image.copy()
     for x1, y1, x2, y2 in pixels[visible(pixels)].tolist():
-        out[y1:y2, x1:x2] = cover(image, (x1, y1, x2, y2))
+        out[y1:y2, x1:x2] = make_patch(image, (x1, y1, x2, y2))
     return out

@@ -1,9 +1,9 @@
-"""Hidden faces without an edge: each is led over into what surrounds it.
+"""Border blending: hidden faces without an edge.
 
-A plain cover ends where its box ends, and a person sees the box; a detector learns it. Here the
-step at a border is carried inwards and fades there, fine detail sooner than coarse, as in a
-membrane that is fastened to the surroundings. Nothing but published pixels goes into it: a face
-that is blended tells no more than the same face with a hard edge.
+A plain patch ends where its box ends, and a person sees the box; a detector learns it. Here the
+step at a border is carried inwards and fades there, fine detail sooner than coarse, as in the
+membranes of gradient-domain blending. Nothing but published pixels goes into it: a face that is
+blended tells no more than the same face with a hard edge.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LARGEST_MEMBRANE = 512
 
 @dataclass(frozen=True)
 class Blended:
-    """A method whose boxes are led over into their surroundings and into each other."""
+    """A method whose boxes are blended into their surroundings and into each other."""
 
     method: Anonymizer
 
@@ -52,13 +52,13 @@ class Ellipses:
         return cut_ellipses(self.method(image, faces), image, boxes)
 
 
-def cut_ellipses(covered: Image, image: Image, boxes: IntArray) -> Image:
-    """A copy of `image` with the ellipses of all boxes taken from `covered`, and led over into it.
+def cut_ellipses(hidden: Image, image: Image, boxes: IntArray) -> Image:
+    """A copy of `image` with the ellipses of all boxes taken from `hidden`, and blended into it.
 
     Ellipses that touch are one region, which has no border inside. What is written is made of
-    `covered` and of pixels outside all ellipses alone, which are published.
+    `hidden` and of pixels outside all ellipses alone, which are published.
 
-    covered: (H, W, 3), the picture with every box hidden. boxes: (N, 4) whole pixels within it.
+    hidden: (H, W, 3), the picture with every box hidden. boxes: (N, 4) whole pixels within it.
     """
     out = image.copy()
     boxes = np.unique(boxes[boxlib.area(boxes) > 0], axis=0)
@@ -73,14 +73,14 @@ def cut_ellipses(covered: Image, image: Image, boxes: IntArray) -> Image:
         x2, y2 = places[i, :2] + places[i, 2:4] + 1
         here = np.s_[y1:y2, x1:x2]
         region = regions[here] == i
-        steps = _membrane(covered[here], image[here], region)
+        steps = _membrane(hidden[here], image[here], region)
         fade = _fade(boxes[owner == i], region.shape, (x1, y1), image.shape[:2])
-        blended = np.rint(covered[here] + fade[..., None] * steps).clip(0, 255).astype(np.uint8)
+        blended = np.rint(hidden[here] + fade[..., None] * steps).clip(0, 255).astype(np.uint8)
         out[here][region] = blended[region]
     return out
 
 
-def _membrane(covered: Image, around: Image, region: BoolArray) -> FloatArray:
+def _membrane(hidden: Image, around: Image, region: BoolArray) -> FloatArray:
     """Steps at a region's border, spread over all of it, (h, w, 3).
 
     Pixels on the border get the mean step to their neighbours outside; the others are filled in
@@ -94,7 +94,7 @@ def _membrane(covered: Image, around: Image, region: BoolArray) -> FloatArray:
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         beside = surrounded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         y, x = np.nonzero(region & ~beside)
-        step = around[y + dy, x + dx].astype(np.float32) - covered[y, x]
+        step = around[y + dy, x + dx].astype(np.float32) - hidden[y, x]
         ones = np.ones((len(x), 1), np.float32)
         np.add.at(weighted, (y // shrink, x // shrink), np.concatenate([step, ones], axis=1))
     filled = _filled(weighted)
@@ -133,7 +133,7 @@ def _fade(
 
 
 def blend_borders(blurred: Image, boxes: IntArray) -> None:
-    """Leads every box over into its surroundings, in place.
+    """Blends every box into its surroundings, in place.
 
     What is written is made of `blurred` alone, so it tells nothing that was not published already.
     Pixels outside the boxes are left alone; so is an edge that lies on the picture's own.
@@ -143,13 +143,13 @@ def blend_borders(blurred: Image, boxes: IntArray) -> None:
     # Of equal areas in one order, however they are given.
     boxes = boxes[np.lexsort(boxes.T[::-1])]
     for x1, y1, x2, y2 in boxes[visible(boxes)].tolist():
-        _close_ends(blurred[:, x1:x2], y1, y2, held=False)
+        _blend_ends(blurred[:, x1:x2], y1, y2, held=False)
         # Held at its corners, lest it undo what was done to the rows there.
-        _close_ends(blurred[y1:y2].transpose(1, 0, 2), x1, x2, held=True)
+        _blend_ends(blurred[y1:y2].transpose(1, 0, 2), x1, x2, held=True)
 
 
-def _close_ends(strip: Image, low: int, high: int, held: bool) -> None:
-    """Leads rows `low` to `high` of a (h, w, 3) strip over into the rows before and after."""
+def _blend_ends(strip: Image, low: int, high: int, held: bool) -> None:
+    """Blends rows `low` to `high` of a (h, w, 3) strip into the rows before and after."""
     depth = (high - low) // DEPTH
     if depth == 0:
         return
@@ -158,13 +158,13 @@ def _close_ends(strip: Image, low: int, high: int, held: bool) -> None:
     if not met:
         return
     steps = [strip[outside].astype(np.float32) - rows[0] for rows, outside in met]
-    fading = _fading(np.concatenate(steps, axis=1), depth, held)
+    fading = _faded_steps(np.concatenate(steps, axis=1), depth, held)
     for i, (rows, _) in enumerate(met):
         closed = np.rint(rows + fading[..., 3 * i : 3 * i + 3])
         rows[:] = np.clip(closed, 0, 255).astype(np.uint8)
 
 
-def _fading(step: FloatArray, depth: int, held: bool) -> FloatArray:
+def _faded_steps(step: FloatArray, depth: int, held: bool) -> FloatArray:
     """What steps, (w, C), along an edge become 0 to `depth` - 1 pixels behind it, (depth, w, C).
 
     A wave of k half periods along the edge falls as exp(−π k t / w), which is Laplace's equation,

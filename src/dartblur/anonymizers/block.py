@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dartblur.anonymizers.base import Box, paint
+from dartblur.anonymizers.base import Box, paste_patches
 from dartblur.faces import Faces, Image
 
 
@@ -16,8 +16,8 @@ class Block:
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
-        return paint(image, faces.boxes, self._cover)
+        return paste_patches(image, faces.boxes, self._patch)
 
-    def _cover(self, _image: Image, box: Box) -> Image:
+    def _patch(self, _image: Image, box: Box) -> Image:
         x1, y1, x2, y2 = box
         return np.full((y2 - y1, x2 - x1, 3), self.colour, np.uint8)

@@ -16,7 +16,7 @@ from dartblur.anonymizers.base import has_colour
 from dartblur.anonymizers.blur import Blur
 from dartblur.anonymizers.frames import FrameGeometry
 from dartblur.anonymizers.generator_file import GeneratorMetadata, read_metadata
-from dartblur.anonymizers.windows import WindowGeometry, Windows, extract, share_of
+from dartblur.anonymizers.windows import WindowGeometry, Windows, blend_weights, extract
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray, Image
@@ -74,18 +74,18 @@ def add_changes(blurred: Image, windows: Windows, changes: FloatArray) -> Image:
     Where boxes overlap, each one's change fades towards its own border: one passes into the other.
     """
     out = blurred.copy()
-    for i, (box, frame, change) in enumerate(
-        zip(windows.boxes, windows.frames, changes, strict=True)
+    for i, (box, region, change) in enumerate(
+        zip(windows.boxes, windows.regions, changes, strict=True)
     ):
         x1, y1, x2, y2 = (int(v) for v in box)
-        left, top = x1 - int(frame[0]), y1 - int(frame[1])
-        size = (int(frame[2] - frame[0]), int(frame[3] - frame[1]))
+        left, top = x1 - int(region[0]), y1 - int(region[1])
+        size = (int(region[2] - region[0]), int(region[3] - region[1]))
         spread = cv2.resize(change.transpose(1, 2, 0), size, interpolation=cv2.INTER_LINEAR)
         # OpenCV drops the last axis where it has length 1.
         spread = np.asarray(spread, np.float32).reshape(size[1], size[0], -1)
         here = spread[top : top + y2 - y1, left : left + x2 - x1]
         painted = np.clip(blurred[y1:y2, x1:x2] + here, 0, 255)
-        share = share_of(box, windows.boxes[:i])
+        share = blend_weights(box, windows.boxes[:i])
         if share is not None:
             before = out[y1:y2, x1:x2]
             painted = before + share[..., None] * (painted - before)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dartblur.anonymizers.base import Box, paint
+from dartblur.anonymizers.base import Box, paste_patches
 from dartblur.errors import UsageError
 from dartblur.faces import Faces, Image
 
@@ -40,7 +40,9 @@ class Gaussian:
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
-        return paint(image, faces.boxes, lambda image, box: blurred(image, box, self.strength))
+        return paste_patches(
+            image, faces.boxes, lambda image, box: blurred(image, box, self.strength)
+        )
 
 
 def blurred(image: Image, box: Box, strength: float = 1.0) -> Image:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dartblur.anonymizers.base import Box, has_colour, paint
+from dartblur.anonymizers.base import Box, has_colour, paste_patches
 from dartblur.errors import UsageError
 from dartblur.faces import Faces, Image
 
@@ -45,9 +45,9 @@ class Pixelate:
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
-        return paint(image, faces.boxes, self._cover)
+        return paste_patches(image, faces.boxes, self._patch)
 
-    def _cover(self, image: Image, box: Box) -> Image:
+    def _patch(self, image: Image, box: Box) -> Image:
         x1, y1, x2, y2 = box
         width, height = x2 - x1, y2 - y1
         crop = image[y1:y2, x1:x2]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dartblur.anonymizers.base import paint_order
+from dartblur.anonymizers.base import paste_order
 from dartblur.boxes import IntArray
 from dartblur.faces import FloatArray, Image
 
@@ -36,7 +36,7 @@ class WindowGeometry:
         if self.size < 1 or self.margin < 1:
             raise ValueError(f"size ({self.size}) and margin ({self.margin}) must be positive")
 
-    def frame(self, boxes: IntArray) -> IntArray:
+    def region(self, boxes: IntArray) -> IntArray:
         """Boxes with their margin, (N, 4) whole pixels; may reach beyond the picture."""
         reach = np.maximum((boxes[:, 2:] - boxes[:, :2]) // self.margin, 1)
         return np.concatenate([boxes[:, :2] - reach, boxes[:, 2:] + reach], axis=1)
@@ -53,12 +53,12 @@ class Windows:
     """Windows of one blurred picture.
 
     boxes: (N, 4) whole pixels within the picture, in the order in which they are painted.
-    frames: (N, 4) whole pixels, each box with its margin; may reach beyond the picture.
+    regions: (N, 4) whole pixels, each box with its margin; may reach beyond the picture.
     pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `WindowGeometry`.
     """
 
     boxes: IntArray
-    frames: IntArray
+    regions: IntArray
     pixels: Image
     log_size: FloatArray
 
@@ -68,16 +68,16 @@ def extract(blurred: Image, boxes: IntArray, geometry: WindowGeometry) -> Window
 
     blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
     """
-    boxes = boxes[paint_order(boxes)]
-    frames, size = geometry.frame(boxes), geometry.size
+    boxes = boxes[paste_order(boxes)]
+    regions, size = geometry.region(boxes), geometry.size
     pixels = np.empty((len(boxes), 3, size, size), np.uint8)
-    for i, frame in enumerate(frames):
-        pixels[i] = _cut(blurred, frame, size).transpose(2, 0, 1)
-    return Windows(boxes, frames, pixels, geometry.log_size(boxes))
+    for i, region in enumerate(regions):
+        pixels[i] = _cut(blurred, region, size).transpose(2, 0, 1)
+    return Windows(boxes, regions, pixels, geometry.log_size(boxes))
 
 
-def share_of(box: IntArray, others: IntArray) -> FloatArray | None:
-    """What a box's own paint weighs among that of others, (h, w) in (0, 1]; None: it meets none.
+def blend_weights(box: IntArray, others: IntArray) -> FloatArray | None:
+    """What a box's own patch weighs among that of others, (h, w) in (0, 1]; None: it meets none.
 
     Every box weighs as the squared distance from its border.
     """
@@ -100,9 +100,9 @@ def _weight(box: IntArray) -> FloatArray:
     return np.asarray(nearest**2, np.float32)
 
 
-def _cut(blurred: Image, frame: IntArray, size: int) -> Image:
+def _cut(blurred: Image, region: IntArray, size: int) -> Image:
     height, width = blurred.shape[:2]
-    x1, y1, x2, y2 = (int(v) for v in frame)
+    x1, y1, x2, y2 = (int(v) for v in region)
     inside = blurred[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
     if inside.shape[:2] != (y2 - y1, x2 - x1):
         edges = (max(-y1, 0), max(y2 - height, 0), max(-x1, 0), max(x2 - width, 0))

@@ -14,9 +14,9 @@ from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
 from dartblur.training.reference import (
     OF_REFERENCE,
     Start,
+    initial_values,
     load_backbone,
     load_reference,
-    values_to_learn_from,
 )
 
 
@@ -32,7 +32,7 @@ def initialized(
     """A detector of that family before its training.
 
     RetinaFace has the values of f, or those of the backbone and seeded heads; the others are
-    seeded throughout. clear, side: see `values_to_learn_from`.
+    seeded throughout. clear, side: see `initial_values`.
     """
     if detector != PRETRAINED:
         return begun(FAMILIES[detector], seed, {})
@@ -43,7 +43,7 @@ def initialized(
         backbone = load_backbone(start, detector)
     values: Mapping[str, Tensor] = backbone
     if from_reference or start.backbone == OF_REFERENCE:
-        of_f = values_to_learn_from(reference, clear, side)
+        of_f = initial_values(reference, clear, side)
         values = of_f if from_reference else {name: of_f[name] for name in backbone}
     return begun(FAMILIES[detector], seed, values)
 

@@ -21,7 +21,7 @@ from dartblur.evaluation.config import Source
 from dartblur.evaluation.costs import PROCESS_MIB, VERSION, detection_mib, detection_seconds
 from dartblur.faces import Image, Sample
 from dartblur.stages.stage import fields_of
-from dartblur.training.reference import Start, found_in, load_reference
+from dartblur.training.reference import Start, load_reference, with_detections
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Prepare:
         reference = load_reference(self.start)
         samples = self.samples()
         limit = int(self.memory_gb * 2**30)
-        seen = found_in(load_labelled(samples, self.image_size, limit), reference, self.image_size)
+        seen = with_detections(
+            load_labelled(samples, self.image_size, limit), reference, self.image_size
+        )
         paths = (str(sample.image.relative_to(self.root)) for sample in samples)
         archive.write_pictures(target, zip(paths, seen, strict=False))
 

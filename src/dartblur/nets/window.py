@@ -118,9 +118,9 @@ class WindowGenerator(nn.Module):
         windows: (N, 3, size, size), blurred faces on the 0 to 255 scale. log_size: (N,), the binary
         logarithm of the box's mean side over 32 pixels.
         """
-        return self.finished(*self.begun(windows, log_size), log_size)
+        return self.head(*self.trunk(windows, log_size), log_size)
 
-    def begun(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor]:
+    def trunk(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor]:
         """What every window needs: the change in the window's own cells, and features for more."""
         x = windows / _FULL - 1
         grid = self.grid.expand(x.shape[0], -1, -1, -1)
@@ -135,8 +135,8 @@ class WindowGenerator(nn.Module):
             x = self.up[i](torch.cat([x, skips[i]], 1))
         return self.last(x), x
 
-    def finished(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
-        """The change of windows of any size, see `begun`."""
+    def head(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+        """The change of windows of any size, see `trunk`."""
         change = self._spread(begun)
         if self.detail is not None:
             change = change + _share(log_size, _FADE) * self.detail(features)
@@ -145,8 +145,8 @@ class WindowGenerator(nn.Module):
             change = self._smoothed(change, log_size)
         return change * self.inside if self.rim else change
 
-    def finished_small(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
-        """What `finished` is for log sizes up to `SMALL`, at less cost."""
+    def head_small(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+        """What `head` is for log sizes up to `SMALL`, at less cost."""
         change = self._limited(self._spread(begun))
         return change * self.inside if self.rim else change
 

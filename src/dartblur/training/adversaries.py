@@ -69,7 +69,7 @@ class Pool:
             self.members[slot] = self._born()
         return self.members[slot]
 
-    def judge(self, turn: int) -> Adversary:
+    def experienced(self, turn: int) -> Adversary:
         """The adversary of a turn, or the oldest one while that is too young to say anything."""
         own = self.at(turn)
         return own if own.age >= self.settings.burn_in else max(self.members, key=lambda m: m.age)

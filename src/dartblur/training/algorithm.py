@@ -17,11 +17,17 @@ from dartblur.second_order import AdamState
 from dartblur.training.adversaries import Pool
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import TrainingConfig
-from dartblur.training.objectives import OBJECTIVES, Judges, Scene, inner_parameters
+from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
 from dartblur.training.provenance import Provenance
 from dartblur.training.reference import Reference
-from dartblur.training.schedule import generator_rate, turn_of, updates_of
-from dartblur.training.updates import average_adversary, blend, finite, update
+from dartblur.training.schedule import generator_rate, phase_of, updates_of
+from dartblur.training.updates import (
+    average_adversary,
+    descend,
+    finite_values,
+    generator_gradients,
+    update_average,
+)
 
 
 @dataclass
@@ -46,27 +52,28 @@ def one_round(
     """One batch x with its labels y and with f(x); the losses by name, and the last g(x, b)."""
     g, pool = training.generator, training.pool
     losses: dict[str, Tensor] = {}
-    turn = turn_of(config, training.round)
+    phase = phase_of(config, training.round)
     first = training.round * config.adversaries.steps
-    if turn.generator:
-        judge = pool.judge(first)
-        theta = inner_parameters(judge.net, config.inner.from_block)
-        moments = AdamState.of(judge.optimizer, theta)
-        judges = Judges(reference, pool.family, judge.net, moments)
+    if phase.generator:
+        f_g = pool.experienced(first)
+        theta = inner_parameters(f_g.net, config.inner.from_block)
+        moments = AdamState.of(f_g.optimizer, theta)
+        detectors = Detectors(reference, pool.family, f_g.net, moments)
+        rate = generator_rate(config, training.round)
         for names in updates_of(config.objectives):  # each alone, as in the paper, or all as a sum
             composite = training.compose(g, batch)  # g(x, b)
             seen = composite.leaf(batch) if config.objectives.balanced else composite
-            scene = Scene(seen, batch, judges, config.objectives, config.inner)
-            found = {name: OBJECTIVES[name](scene) for name in names}
-            rate = generator_rate(config, training.round)
-            update(g, training.optimizer, rate, composite, seen, batch, found, config, fabric)
-            losses |= found
-        blend(training.average, g, config.generator.ema, training.round)
+            forward = ForwardPass(seen, batch, detectors, config.objectives, config.inner)
+            parts = {name: OBJECTIVES[name](forward) for name in names}
+            gradients = generator_gradients(g, composite, forward, parts)
+            descend(training.optimizer, rate, gradients, config.generator.clip, fabric)
+            losses |= parts
+        update_average(training.average, g, config.generator.ema, training.round)
     else:
         with torch.no_grad():
             composite = training.compose(g, batch)
-    for k in range(config.adversaries.steps if turn.adversaries else 0):
+    for k in range(config.adversaries.steps if phase.adversaries else 0):
         f_g = pool.at(first + k)
         losses["adversary"] = pool.step(f_g, (composite.image.detach(), batch.labels))
         average_adversary(f_g, fabric)
-    return finite(losses, batch, training.round, fabric), composite
+    return finite_values(losses, batch, training.round, fabric), composite

@@ -13,7 +13,7 @@ from dartblur.losses.multibox import Targets
 class Batch(NamedTuple):
     """B crops with N face windows; P pixels lie in a face.
 
-    A window paints a pixel in a stroke; S strokes, more than P where boxes overlap.
+    What one window gives to one pixel is a fragment; S fragments, more than P where boxes overlap.
     """
 
     clear: Tensor  # (B, 3, H, W) float, 0 to 255
@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     windows: Tensor  # (N, 3, S, S) float, 0 to 255
     log_size: Tensor  # (N,) float
     pixel: Tensor  # (P,) int64: index of a face pixel among B · H · W
-    stroke: Tensor  # (S,) int64: which of the P pixels it paints, rising
+    fragment: Tensor  # (S,) int64: which of the P pixels it paints, rising
     owner: Tensor  # (S,) int64: the window that paints it
     place: Tensor  # (S, 2) float: x, y in that window, in cells
     share: Tensor  # (S,) float: of the window in the pixel; a pixel's add up to 1
@@ -29,10 +29,10 @@ class Batch(NamedTuple):
     found: Targets
     names: tuple[str, ...]
 
-    def mixed(self, strokes: Tensor) -> Tensor:
-        """What the face pixels get of all their strokes, (S, C), by their shares: (P, C)."""
-        pixels = strokes.new_zeros(len(self.pixel), strokes.shape[1])
-        return pixels.index_add(0, self.stroke, self.share[:, None] * strokes)
+    def blended(self, fragments: Tensor) -> Tensor:
+        """The face pixels from the values of all fragments, (S, C), by their shares: (P, C)."""
+        pixels = fragments.new_zeros(len(self.pixel), fragments.shape[1])
+        return pixels.index_add(0, self.fragment, self.share[:, None] * fragments)
 
 
 class Composite(NamedTuple):
@@ -55,8 +55,8 @@ def composite_windows(generator: nn.Module, batch: Batch) -> Composite:
     place = (batch.place + 0.5) * scale - 0.5
     change = sample(changes, batch.owner, place)
     # Kept within the range before they are mixed, as at runtime.
-    values = (_under(batch)[batch.stroke] + change).clamp(0, 255)
-    return _composed(batch, batch.mixed(values), batch.mixed(change))
+    values = (_under(batch)[batch.fragment] + change).clamp(0, 255)
+    return _composed(batch, batch.blended(values), batch.blended(change))
 
 
 def mask_of(batch: Batch) -> Tensor:

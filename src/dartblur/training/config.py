@@ -114,7 +114,7 @@ class Adversaries:
     with ages spread over a lifetime. lifetime: steps from
     one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
     the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
-    before one judges the generator. epochs: so many in which they learn alone, one step a round,
+    before one detectors the generator. epochs: so many in which they learn alone, one step a round,
     before each in which the generator learns alone; 0: all learn in every round.
     """
 

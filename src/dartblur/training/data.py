@@ -12,7 +12,7 @@ import torch
 
 from dartblur import boxes as boxlib
 from dartblur.anonymizers import Blur
-from dartblur.anonymizers.windows import WindowGeometry, Windows, extract, share_of
+from dartblur.anonymizers.windows import WindowGeometry, Windows, blend_weights, extract
 from dartblur.datasets.crops import Place, around_a_face, cut, cut_faces
 from dartblur.datasets.labelled import LabelledImage, mirrored, resized
 from dartblur.faces import Faces, Image
@@ -22,7 +22,7 @@ from dartblur.training.compositing import Batch
 from dartblur.training.config import Data
 
 
-class Strokes(NamedTuple):
+class Fragments(NamedTuple):
     """Which window paints what of a crop: once per pixel and box that covers it, S in all.
 
     of: (S,), which of the crop's face pixels. owner: (S,), the window. place: (S, 2), x and y in
@@ -43,7 +43,7 @@ class Crop(NamedTuple):
     blurred: Image
     windows: Windows
     pixel: npt.NDArray[np.int64]
-    strokes: Strokes
+    fragments: Fragments
     labels: Faces
     found: Faces
 
@@ -105,20 +105,20 @@ def make_crop(
     place = around_a_face(picture, data.crop, rng)
     boxes = boxlib.to_pixels(hidden.boxes, *picture.image.shape[:2])
     windows = extract(blurred, _touching(boxes, place), geometry)
-    pixel, strokes = pixel_map(windows, place, geometry.size)
+    pixel, fragments = pixel_map(windows, place, geometry.size)
     return Crop(
         picture.name,
         cut(picture.image, place),
         cut(blurred, place),
         windows,
         pixel,
-        strokes,
+        fragments,
         cut_faces(picture.faces, place),
         cut_faces(picture.found, place),
     )
 
 
-def pixel_map(windows: Windows, place: Place, size: int) -> tuple[npt.NDArray[np.int64], Strokes]:
+def pixel_map(windows: Windows, place: Place, size: int) -> tuple[npt.NDArray[np.int64], Fragments]:
     """Which pixels of a crop lie in a face, (P,), and how the windows paint them.
 
     Shares are the runtime's: where boxes overlap, their changes pass into each other.
@@ -126,7 +126,7 @@ def pixel_map(windows: Windows, place: Place, size: int) -> tuple[npt.NDArray[np
     corner = np.array([place.left, place.top] * 2)
     parts = [np.zeros((0, 4))]
     for i, box in enumerate(windows.boxes):
-        share = share_of(box, np.delete(windows.boxes, i, axis=0))
+        share = blend_weights(box, np.delete(windows.boxes, i, axis=0))
         x1, y1, x2, y2 = box - corner
         left, top, right, bottom = np.clip((x1, y1, x2, y2), 0, place.side)
         y, x = (v.ravel() for v in np.mgrid[top:bottom, left:right])
@@ -138,10 +138,10 @@ def pixel_map(windows: Windows, place: Place, size: int) -> tuple[npt.NDArray[np
     order = np.lexsort((owner, x, y))
     y, x, owner, share = y[order], x[order], owner[order], rows[order, 3]
     pixel, of = np.unique(y * place.side + x, return_inverse=True)
-    frames = (windows.frames - corner)[owner].reshape(-1, 4).astype(np.float32)
-    cells = size / (frames[:, 2:] - frames[:, :2])
-    at = (np.stack([x, y], 1) + 0.5 - frames[:, :2]) * cells - 0.5
-    return pixel, Strokes(of, owner, at.astype(np.float32), share.astype(np.float32))
+    regions = (windows.regions - corner)[owner].reshape(-1, 4).astype(np.float32)
+    cells = size / (regions[:, 2:] - regions[:, :2])
+    at = (np.stack([x, y], 1) + 0.5 - regions[:, :2]) * cells - 0.5
+    return pixel, Fragments(of, owner, at.astype(np.float32), share.astype(np.float32))
 
 
 def collate(crops: Sequence[Crop]) -> Batch:
@@ -149,17 +149,17 @@ def collate(crops: Sequence[Crop]) -> Batch:
     side = crops[0].clear.shape[0] * crops[0].clear.shape[1]
     windows = np.cumsum([0] + [len(c.windows.boxes) for c in crops])
     pixels = np.cumsum([0] + [len(c.pixel) for c in crops])
-    strokes = [c.strokes for c in crops]
+    fragments = [c.fragments for c in crops]
     return Batch(
         to_tensor([c.clear for c in crops]),
         to_tensor([c.blurred for c in crops]),
         torch.from_numpy(np.concatenate([c.windows.pixels for c in crops])).float(),
         torch.from_numpy(np.concatenate([c.windows.log_size for c in crops])),
         torch.from_numpy(np.concatenate([c.pixel + i * side for i, c in enumerate(crops)])),
-        torch.from_numpy(np.concatenate([s.of + pixels[i] for i, s in enumerate(strokes)])),
-        torch.from_numpy(np.concatenate([s.owner + windows[i] for i, s in enumerate(strokes)])),
-        torch.from_numpy(np.concatenate([s.place for s in strokes])),
-        torch.from_numpy(np.concatenate([s.share for s in strokes])),
+        torch.from_numpy(np.concatenate([s.of + pixels[i] for i, s in enumerate(fragments)])),
+        torch.from_numpy(np.concatenate([s.owner + windows[i] for i, s in enumerate(fragments)])),
+        torch.from_numpy(np.concatenate([s.place for s in fragments])),
+        torch.from_numpy(np.concatenate([s.share for s in fragments])),
         pad([c.labels for c in crops]),
         pad([c.found for c in crops]),
         tuple(c.name for c in crops),

@@ -66,9 +66,9 @@ class _Window(torch.nn.Module):
         self.net = net
 
     def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
-        begun, features = self.net.begun(windows, log_size)
+        begun, features = self.net.trunk(windows, log_size)
         larger = (log_size > SMALL).any()
-        ways = self.net.finished, self.net.finished_small
+        ways = self.net.head, self.net.head_small
         change: Tensor = torch.cond(larger, *ways, (begun, features, log_size))
         return change
 

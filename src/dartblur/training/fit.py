@@ -18,7 +18,7 @@ from dartblur.training.compositing import Batch
 from dartblur.training.config import TrainingConfig
 from dartblur.training.data import Batches
 from dartblur.training.detector import Example
-from dartblur.training.progress import SHEETS, Report, Told
+from dartblur.training.progress import SHEETS, Report, StatusLines
 from dartblur.training.reference import Reference
 from dartblur.training.schedule import active
 from dartblur.training.sheet import write_sheet
@@ -32,7 +32,7 @@ def fit(
     config: TrainingConfig,
     out: Path,
     fabric: Fabric,
-    told: Told,
+    status: StatusLines,
 ) -> None:
     """Trains until `config.run.rounds` are done.
 
@@ -42,7 +42,7 @@ def fit(
     if training.round == 0 and not config.run.begin_from:
         pool = training.pool
         examples = _examples(training, _loader(pictures, config, 0, fabric), fabric)
-        steps = told.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
+        steps = status.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
         pool.warm_up(steps, lambda adversary: average_adversary(adversary, fabric))
     batches = _loader(pictures, config, training.round, fabric)
     names = [*active(config.objectives), "adversary"]
@@ -60,7 +60,7 @@ def fit(
                 losses, composite = one_round(training, reference, batch, config, fabric)
             training.round += 1
             report(training.round, losses)
-            told.pace(training.round - first, config.run.rounds - first, time.monotonic() - began)
+            status.pace(training.round - first, config.run.rounds - first, time.monotonic() - began)
             last = training.round == config.run.rounds
             if fabric.is_global_zero:
                 if last or time.monotonic() - saved > 60 * config.run.save_minutes:

@@ -1,4 +1,4 @@
-"""What the generator is trained for: a table of objectives, each a small function of one scene."""
+"""What the generator is trained for: a table of objectives, functions of a forward pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dartblur.training.reference import Reference
 
 
 @dataclass(frozen=True)
-class Judges:
+class Detectors:
     """What the generator is judged by: f (frozen), and f_g with the moments of its Adam."""
 
     reference: Reference
@@ -32,105 +32,105 @@ class Judges:
 
 
 @dataclass
-class Scene:
-    """A batch x, its composite g(x, b), and the judges; what objectives share is computed once.
+class ForwardPass:
+    """A batch x, its composite g(x, b), and the detectors; what objectives share is computed once.
 
     f_g is in evaluation mode, so that its BatchNorm statistics are left alone.
     """
 
     composite: Composite
     batch: Batch
-    judges: Judges
+    detectors: Detectors
     weights: Objectives
     inner: Inner
 
     def __post_init__(self) -> None:
-        self.judges.adversary.eval()
+        self.detectors.adversary.eval()
 
     @cached_property
     def f_features(self) -> list[Tensor]:
         """f's features on g(x, b), as its heads read them."""
-        f = self.judges.reference.net
+        f = self.detectors.reference.net
         return f.neck(f.taps(self.composite.image))
 
     @cached_property
     def fg_taps(self) -> list[Tensor]:
         """Features of f_g's backbone on g(x, b)."""
-        return self.judges.adversary.taps(self.composite.image)
+        return self.detectors.adversary.taps(self.composite.image)
 
     @cached_property
     def fg_neck(self) -> list[Tensor]:
         """f_g's features on g(x, b), as its heads read them."""
-        return self.judges.adversary.neck(self.fg_taps)
+        return self.detectors.adversary.neck(self.fg_taps)
 
     @cached_property
-    def fg_says(self) -> Raw:
+    def fg_output(self) -> Raw:
         """f_g(g(x, b))."""
-        return self.judges.adversary.heads(self.fg_neck)
+        return self.detectors.adversary.heads(self.fg_neck)
 
     @cached_property
-    def as_found(self) -> Loss:
+    def against_found(self) -> Loss:
         """L_det(·, f(x)) of f_g."""
-        return self.judges.family.against(self.batch.found, 0.0)
+        return self.detectors.family.against(self.batch.found, 0.0)
 
     @cached_property
-    def as_labelled(self) -> Loss:
+    def against_labels(self) -> Loss:
         """L_det(·, y) of f_g."""
-        return self.judges.family.against(self.batch.labels, 0.0)
+        return self.detectors.family.against(self.batch.labels, 0.0)
 
 
-def review(scene: Scene) -> Tensor:
+def review(forward: ForwardPass) -> Tensor:
     """L_rev: a person who checks the picture still sees a blur."""
-    return review_loss(scene.composite.change, scene.weights.margin)
+    return review_loss(forward.composite.change, forward.weights.margin)
 
 
-def operational(scene: Scene) -> Tensor:
+def operational(forward: ForwardPass) -> Tensor:
     """L_det(f(g(x, b)), f(x)): today's detectors still work."""
-    reference = scene.judges.reference
-    as_found = reference.family.against(scene.batch.found, 0.0)
-    return as_found(reference.net.heads(scene.f_features))
+    reference = forward.detectors.reference
+    against_found = reference.family.against(forward.batch.found, 0.0)
+    return against_found(reference.net.heads(forward.f_features))
 
 
-def posthoc(scene: Scene) -> Tensor:
+def posthoc(forward: ForwardPass) -> Tensor:
     """L_det(f_g(g(x, b)), f(x)): a detector trained on the output works on it."""
-    return scene.as_found(scene.fg_says)
+    return forward.against_found(forward.fg_output)
 
 
-def cycle(scene: Scene) -> Tensor:
+def cycle(forward: ForwardPass) -> Tensor:
     """L_det(f_g(x; θ'), f(x)): a detector trained on the output works on clear faces.
 
     θ' = θ − α ∇ L_det(f_g(g(x, b)), y), and g learns through it.
     """
-    f_g, inner = scene.judges.adversary, scene.inner
+    f_g, inner = forward.detectors.adversary, forward.inner
     theta = inner_parameters(f_g, inner.from_block)
-    says = scene.fg_says
+    says = forward.fg_output
     for step in range(inner.steps):
         if step:
-            says = functional_call(f_g, theta, (scene.composite.image,))
-        theta = inner_step(theta, scene.as_labelled(says), scene.judges.moments, inner)
-    if scene.weights.first_order:
+            says = functional_call(f_g, theta, (forward.composite.image,))
+        theta = inner_step(theta, forward.against_labels(says), forward.detectors.moments, inner)
+    if forward.weights.first_order:
         theta = {name: value.detach() for name, value in theta.items()}
-    return scene.as_found(functional_call(f_g, theta, (scene.batch.clear,)))
+    return forward.against_found(functional_call(f_g, theta, (forward.batch.clear,)))
 
 
-def reference_features(scene: Scene) -> Tensor:
+def reference_features(forward: ForwardPass) -> Tensor:
     """Feature matching (ours): f sees in g(x, b) what it sees in x."""
-    f = scene.judges.reference.net
+    f = forward.detectors.reference.net
     with torch.no_grad():
-        wanted = f.neck(f.taps(scene.batch.clear))
-    return feature_distance(scene.f_features, wanted)
+        wanted = f.neck(f.taps(forward.batch.clear))
+    return feature_distance(forward.f_features, wanted)
 
 
-def adversary_features(scene: Scene) -> Tensor:
+def adversary_features(forward: ForwardPass) -> Tensor:
     """Feature matching (ours): f_g sees in g(x, b) what it sees in x, in backbone and neck."""
-    f_g = scene.judges.adversary
+    f_g = forward.detectors.adversary
     with torch.no_grad():
-        taps = f_g.taps(scene.batch.clear)
+        taps = f_g.taps(forward.batch.clear)
         wanted = taps + f_g.neck(taps)
-    return feature_distance(scene.fg_taps + scene.fg_neck, wanted)
+    return feature_distance(forward.fg_taps + forward.fg_neck, wanted)
 
 
-OBJECTIVES: Mapping[str, Callable[[Scene], Tensor]] = MappingProxyType(
+OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
     {
         function.__name__: function
         # The paper's four, and ours before those that f_g's own loss makes.

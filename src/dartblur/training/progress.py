@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Told:
+class StatusLines:
     """Lines on standard error, in a terminal or a log file alike.
 
     shown: False in all processes but one. seconds: the least time between two lines of one work.

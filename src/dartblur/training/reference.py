@@ -86,9 +86,7 @@ def load_reference(start: Start) -> Reference:
     return Reference(FAMILIES[PRETRAINED], net)
 
 
-def values_to_learn_from(
-    reference: Reference, clear: Iterable[Image], side: int
-) -> dict[str, Tensor]:
+def initial_values(reference: Reference, clear: Iterable[Image], side: int) -> dict[str, Tensor]:
     """f's values for a detector that begins with them and learns.
 
     Where f's BatchNorm is folded, it gets the statistics of f's layers over the first of the clear
@@ -107,7 +105,7 @@ def values_to_learn_from(
 def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
     """The backbone of every untrained detector of that family; {} where each begins by chance.
 
-    Random values stand for f's own, see `values_to_learn_from`.
+    Random values stand for f's own, see `initial_values`.
     """
     if family != PRETRAINED:
         return {}
@@ -117,7 +115,7 @@ def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
     return backbone_of(net)
 
 
-def found_in(
+def with_detections(
     pictures: Iterator[LabelledImage],
     reference: Reference,
     side: int,

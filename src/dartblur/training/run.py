@@ -28,15 +28,15 @@ from dartblur.training.algorithm import Training
 from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Data, Generator, TrainingConfig
 from dartblur.training.fit import fit
-from dartblur.training.progress import LOG, SHEETS, Told
+from dartblur.training.progress import LOG, SHEETS, StatusLines
 from dartblur.training.provenance import provenance
 from dartblur.training.reference import (
     OF_REFERENCE,
     Reference,
-    found_in,
+    initial_values,
     load_backbone,
     load_reference,
-    values_to_learn_from,
+    with_detections,
 )
 
 
@@ -82,18 +82,18 @@ def train(
     )
     fabric.launch()
     _prepare(out, resume)
-    told = Told(fabric.is_global_zero)
-    told(_plan_of(settings, config, fabric))
+    status = StatusLines(fabric.is_global_zero)
+    status(_plan_of(settings, config, fabric))
     reference = load_reference(settings.start)
     # Before the pictures: where a backbone is random, it is drawn from the seed alone.
     backbone = load_backbone(settings.start, settings.adversaries.family)
     reference.net.to(fabric.device)
     samples = training_samples(data, settings.data)
-    pictures = training_pictures(samples, settings, reference, told)
+    pictures = training_pictures(samples, settings, reference, status)
     with_faces = [p for p in pictures if len(p.faces)]
     if not with_faces:
         raise TrainingError(f"{data}: no picture of split train has a face; give labelled data")
-    of_f = values_to_learn_from(reference, (p.image for p in with_faces), settings.data.image_size)
+    of_f = initial_values(reference, (p.image for p in with_faces), settings.data.image_size)
     if settings.start.backbone == OF_REFERENCE:
         backbone = {name: of_f[name] for name in backbone}
     training = fresh(settings, of_f, backbone, fabric)
@@ -103,8 +103,8 @@ def train(
     if resume:
         checkpoint.restore(training, settings, out)
     with _repeatable(fabric.device):
-        fit(training, reference, with_faces, settings, out, fabric, told)
-    told(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
+        fit(training, reference, with_faces, settings, out, fabric, status)
+    status(f"wrote {out / checkpoint.NAME}, {out / LOG} and {out / SHEETS}/")
 
 
 @contextmanager
@@ -161,18 +161,18 @@ def training_samples(root: Path, data: Data) -> list[Sample]:
 
 
 def training_pictures(
-    samples: Sequence[Sample], settings: TrainingConfig, reference: Reference, told: Told
+    samples: Sequence[Sample], settings: TrainingConfig, reference: Reference, status: StatusLines
 ) -> list[LabelledImage]:
     """As many of the samples' pictures as memory allows, with f's detections in them."""
     data = settings.data
-    pictures = found_in(
+    pictures = with_detections(
         load_labelled(samples, data.image_size, int(data.memory_gb * 2**30)),
         reference,
         data.image_size,
         threshold=data.found,
         overlap=data.overlap,
     )
-    return list(told.each(pictures, len(samples), "pictures read and searched by f"))
+    return list(status.each(pictures, len(samples), "pictures read and searched by f"))
 
 
 def _plan_of(settings: TrainingConfig, config: Path, fabric: Fabric) -> str:

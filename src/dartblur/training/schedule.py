@@ -9,20 +9,20 @@ from dartblur.training.config import Objectives, TrainingConfig
 from dartblur.training.objectives import OBJECTIVES
 
 
-class Turn(NamedTuple):
+class Phase(NamedTuple):
     """Who learns in a round."""
 
     generator: bool
     adversaries: bool
 
 
-def turn_of(config: TrainingConfig, done: int) -> Turn:
+def phase_of(config: TrainingConfig, done: int) -> Phase:
     """Who learns in the round after `done` rounds."""
     alone = config.adversaries.epochs
     if not alone:
-        return Turn(True, True)
+        return Phase(True, True)
     last = done // config.run.epoch % (alone + 1) == alone
-    return Turn(last, not last)
+    return Phase(last, not last)
 
 
 def active(weights: Objectives) -> list[str]:

@@ -17,39 +17,52 @@ from torch import Tensor, nn
 from dartblur.errors import TrainingError
 from dartblur.training.adversaries import Adversary
 from dartblur.training.compositing import Batch, Composite
-from dartblur.training.config import Objectives, TrainingConfig
+from dartblur.training.config import Objectives
+from dartblur.training.objectives import ForwardPass
 
 Losses = Mapping[str, Tensor]
 
 
-def update(
-    generator: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    rate: float,
-    composite: Composite,
-    seen: Composite,
-    batch: Batch,
-    losses: Losses,
-    config: TrainingConfig,
-    fabric: Fabric,
-) -> None:
-    """One update of the generator for some objectives together.
+def generator_gradients(
+    generator: nn.Module, composite: Composite, forward: ForwardPass, losses: Losses
+) -> list[Tensor | None]:
+    """Gradients of some objectives together, one for each parameter of the generator; [] for none.
 
-    composite: g(x, b) with the generator's graph. seen: what the losses were computed on: the same,
+    composite: g(x, b) with the generator's graph. forward: what the losses were computed on: that,
     or with gradient balancing its `leaf`.
     """
-    parameters, weights = list(generator.parameters()), config.objectives
+    parameters, weights = list(generator.parameters()), forward.weights
     if weights.balanced:
-        wanted = balanced_gradient(seen, batch, weights, losses)
-        gradients = torch.autograd.grad(composite.image, parameters, wanted, allow_unused=True)
-    else:
-        total = torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
-        if not total.requires_grad:
-            return
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+        wanted = balanced_gradient(forward.composite, forward.batch, weights, losses)
+        return list(torch.autograd.grad(composite.image, parameters, wanted, allow_unused=True))
+    total = torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
+    if not total.requires_grad:
+        return []
+    return list(torch.autograd.grad(total, parameters, allow_unused=True))
+
+
+def descend(
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    gradients: Sequence[Tensor | None],
+    clip: float,
+    fabric: Fabric,
+) -> None:
+    """One update by the mean gradient of all processes; none where a gradient is not finite.
+
+    gradients: one for each of the optimizer's parameters, or none. clip: largest norm of all.
+    """
+    if not gradients:
+        return
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for group in optimizer.param_groups:
         group["lr"] = rate
-    _descend(parameters, gradients, optimizer, config.generator.clip, fabric)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        gradient = torch.zeros_like(parameter) if gradient is None else gradient
+        parameter.grad = mean_over_processes(gradient, fabric)
+    if all(bool(p.grad.isfinite().all()) for p in parameters):
+        torch.nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
 
 
 def balanced_gradient(seen: Composite, batch: Batch, weights: Objectives, losses: Losses) -> Tensor:
@@ -101,14 +114,14 @@ def average_adversary(adversary: Adversary, fabric: Fabric) -> None:
 
 
 @torch.no_grad()
-def blend(average: nn.Module, current: nn.Module, most: float, done: int) -> None:
+def update_average(average: nn.Module, current: nn.Module, most: float, done: int) -> None:
     """The moving average of the generator after `done` rounds: long only once many are done."""
     keep = min(most, (1 + done) / (10 + done))
     for a, c in zip(average.parameters(), current.parameters(), strict=True):
         a.lerp_(c, 1 - keep)
 
 
-def finite(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> dict[str, float]:
+def finite_values(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> dict[str, float]:
     """The losses as numbers, means over the processes.
 
     Raises:
@@ -127,25 +140,10 @@ def finite(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> dict[str,
 
 def _normalized(gradient: Tensor, batch: Batch) -> Tensor:
     """Tames the faces whose gradient, (P, 3), is far above the mean of all."""
-    strokes = gradient[batch.stroke]
+    fragments = gradient[batch.fragment]
     square = torch.zeros(len(batch.windows), device=gradient.device)
-    parts = (batch.share[:, None] * strokes).square().sum(1)
+    parts = (batch.share[:, None] * fragments).square().sum(1)
     square = square.index_add(0, batch.owner, parts)
     norm = square.sqrt()
     typical = norm.sum() / (norm > 0).sum().clamp(min=1)
-    return batch.mixed(strokes / (norm + typical).clamp(min=1e-12)[batch.owner][:, None])
-
-
-def _descend(
-    parameters: Sequence[nn.Parameter],
-    gradients: Sequence[Tensor | None],
-    optimizer: torch.optim.Optimizer,
-    clip: float,
-    fabric: Fabric,
-) -> None:
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        gradient = torch.zeros_like(parameter) if gradient is None else gradient
-        parameter.grad = mean_over_processes(gradient, fabric)
-    if all(bool(p.grad.isfinite().all()) for p in parameters if p.grad is not None):
-        torch.nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
+    return batch.blended(fragments / (norm + typical).clamp(min=1e-12)[batch.owner][:, None])

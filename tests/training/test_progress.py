@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from tests.conftest import Outcome
 from tests.training.conftest import Ground
 
-from dartblur.training.progress import Told
+from dartblur.training.progress import StatusLines
 
 Command = Callable[..., Outcome]
 
@@ -40,7 +40,7 @@ def test_train_tells_its_plan_its_pace_and_its_files(
 
 def test_progress_is_told_within_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     seconds = count()
-    told = Told(clock=lambda: 7.0 * next(seconds))
+    told = StatusLines(clock=lambda: 7.0 * next(seconds))
     assert list(told.each(range(10), 40, "things done")) == list(range(10))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "3 of 40 things done, 4 min left"
@@ -48,7 +48,7 @@ def test_progress_is_told_within_a_minute(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_other_processes_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    told = Told(shown=False, seconds=0.0)
+    told = StatusLines(shown=False, seconds=0.0)
     list(told.each(range(3), 3, "things"))
     told("line")
     told.pace(1, 2, 3.0)
