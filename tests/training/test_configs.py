@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
+from tests.conftest import Outcome
 from tests.training.conftest import Ground
 
-from dartblur import toml
+from dartblur.config_file import build_config, read_config
 from dartblur.errors import ConfigError, UsageError
 from dartblur.training import checkpoint
-from dartblur.training.config import Objectives, TrainingConfig
-from dartblur.training.reference import Start
+from dartblur.training.config import TrainingConfig
 from dartblur.training.run import train
 from dartblur.training.schedule import Phase, generator_rate, phase_of
 
@@ -52,67 +54,83 @@ def test_every_shipped_configuration_starts(name: str, ground: Ground, tmp_path:
 def test_a_start_that_is_not_there_is_refused_by_name(
     path: Path, ground: Ground, tmp_path: Path
 ) -> None:
-    toml.read(TrainingConfig, path)
+    read_config(TrainingConfig, path)
     with pytest.raises(ConfigError, match=r"start\.reference: weights/.*: there is no such file"):
         train(config=path, data=ground.data, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_start_of_one_s_own(ground: Ground, tmp_path: Path) -> None:
-    own = Start().with_files(["reference=f.pth", "backbone=reference"])
-    assert own == Start("f.pth", "reference")
-    with pytest.raises(UsageError, match="--start must be reference=FILE"):
-        Start().with_files(["retinaface=f.pth"])
-    with pytest.raises(ConfigError, match=r"start\.backbone: none\.tar: there is no such file"):
-        train(
-            config=ground.config,
-            data=ground.data,
-            out=tmp_path / "run",
-            start=["backbone=none.tar"],
-        )
+def test_a_start_of_one_s_own(
+    ground: Ground, tmp_path: Path, command: Callable[..., Outcome]
+) -> None:
+    words = ("train", "--config", ground.config, "--data", ground.data, "-o", tmp_path / "run")
+    outcome = command(*words, "--start.backbone", "none.tar")
+    assert outcome.status == 2
+    assert "start.backbone: none.tar: there is no such file" in outcome.error
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_command_line_makes_of_a_file_what_it_says(
+    name: str, tmp_path: Path, command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[TrainingConfig] = []
+
+    def spy(settings: TrainingConfig, *_: object) -> str:
+        made.append(settings)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("dartblur.training.run._plan_of", spy)
+    monkeypatch.setattr("dartblur.training.run._check_device", lambda *_: None)
+    path = CONFIGS / f"{name}.toml"
+    words = ("train", "--config", path, "--data", tmp_path, "-o", tmp_path / "run")
+    here = ("--run.device", "cpu", "--run.threads", 0, "--run.precision", "32-true")
+    command(*words, *here)
+    said = read_config(TrainingConfig, path)
+    run = replace(said.run, device="cpu", threads=0, precision="32-true")
+    assert made == [replace(said, run=run)]
+    command(*words, *here, "--data.scale", 1, 1.5, "--objectives.first-order")
+    assert made[1] == replace(
+        made[0],
+        data=replace(said.data, scale=(1.0, 1.5)),
+        objectives=replace(said.objectives, first_order=True),
+    )
+    outcome = command(*words, "--run.round", 3)
+    assert outcome.status == 2
+    assert "--run.rounds" in outcome.error
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[data]\ncrops = 3\n", "unknown field 'crops'"),
-        ("[data]\ncrop = 'wide'\n", "data: crop: expected int"),
-        ("[data]\nscale = [1.0]\n", "scale: expected 2 values"),
-        ("[generator]\nkind = 'gan'\n", "kind: 'gan' is none of 'window', 'unet'"),
-        ("[run]\nrounds = true\n", "rounds: expected int"),
-        ("[blur]\nkind = 'pixelate'\nstrength = 2.0\n", "strength says nothing to a blur of kind"),
-        ("[blur]\nstrength = 0.5\n", "strength must be 0.75 or more"),
-        ("[run\n", "cannot be read as TOML"),
+        ("[data]\ncrop = '12'\n", "data.crop: expected int, not '12'"),
+        ("[run]\nrounds = 2.5\n", "run.rounds: expected int, not 2.5"),
+        (
+            "[blur]\nkind = 'pixelate'\nstrength = 2.0\n",
+            "blur: strength says nothing to a blur",
+        ),
+        ("[blur]\nstrength = 0.5\n", "blur: strength must be 0.75 or more"),
     ],
 )
-def test_wrong_ones_are_named(tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_ones_are_named(
+    tmp_path: Path, command: Callable[..., Outcome], text: str, message: str
+) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=message) as caught:
-        toml.read(TrainingConfig, path)
-    assert str(path) in str(caught.value)
-
-
-def test_whole_numbers_pass_for_fractions(tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text("[objectives]\ncycle = 2\n")
-    assert toml.read(TrainingConfig, tmp_path / "c.toml").objectives == Objectives(cycle=2.0)
-
-
-def test_differing_fields_are_named() -> None:
-    one = TrainingConfig()
-    other = toml.build(TrainingConfig, {"inner": {"steps": 2}, "run": {"seed": 5}}, "here")
-    assert toml.differing(one, other) == ["inner.steps", "run.seed"]
+    outcome = command("train", "--config", path, "--data", tmp_path, "-o", tmp_path / "run")
+    assert outcome.status == 2
+    [line] = outcome.error.splitlines()
+    assert line.startswith(f"dartblur: {path}: {message}")
 
 
 def test_epochs_need_a_length() -> None:
     for table in ({"adversaries": {"epochs": 3}}, {"generator": {"epoch_decay": 0.9}}):
         with pytest.raises(ConfigError, match=r"here: .*run\.epoch"):
-            toml.build(TrainingConfig, table, "here")
+            build_config(TrainingConfig, table, "here")
 
 
 def test_a_configuration_from_before_a_field_was_there_is_the_same_configuration() -> None:
     """So that a checkpoint of an earlier version can be resumed."""
-    held = checkpoint.listed(dataclasses.asdict(TrainingConfig()))
+    held = dataclasses.asdict(TrainingConfig())
     for table, name in (
         ("data", "found"),
         ("data", "overlap"),
@@ -121,12 +139,12 @@ def test_a_configuration_from_before_a_field_was_there_is_the_same_configuration
         ("run", "epoch"),
     ):
         del held[table][name]
-    assert toml.build(TrainingConfig, held, "here") == TrainingConfig()
+    assert build_config(TrainingConfig, held, "here") == TrainingConfig()
 
 
 def test_the_paper_s_schedule() -> None:
     """Three epochs of f_g, then one of g; g's rate falls after each of its own epochs."""
-    config = toml.read(TrainingConfig, CONFIGS / "paper.toml")
+    config = read_config(TrainingConfig, CONFIGS / "paper.toml")
     epoch = config.run.epoch
     turns = [phase_of(config, n * epoch + k) for n in range(8) for k in (0, epoch - 1)]
     alone, own = [Phase(False, True)] * 6, [Phase(True, False)] * 2

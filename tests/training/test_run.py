@@ -17,9 +17,9 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 
 from tests.training.conftest import Ground
 
-from dartblur import toml
 from dartblur.anonymizers import Blur, Dartblur
 from dartblur.anonymizers.windows import WindowGeometry
+from dartblur.config_file import build_config, read_config
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Faces
 from dartblur.training import algorithm
@@ -70,8 +70,8 @@ def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
     metadata = Dartblur(tmp_path / "g.onnx").metadata
     assert (metadata.blur, metadata.geometry) == (Blur(), WindowGeometry(24))
     told = metadata.training
-    config = toml.build(TrainingConfig, told["config"], "told")
-    assert config == toml.read(TrainingConfig, ground.config)
+    config = build_config(TrainingConfig, told["config"], "told")
+    assert config == read_config(TrainingConfig, ground.config)
     assert (told["rounds"], told["version"]) == (8, version("dartblur"))
     assert told["data"] == data_of(ground.data, training_samples(ground.data, config.data))
     rng = np.random.default_rng(0)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dartblur import toml
 from dartblur.anonymizers.blur import Blur
 from dartblur.anonymizers.frames import FrameGeometry
 from dartblur.anonymizers.windows import WindowGeometry
+from dartblur.config_file import build_config
 from dartblur.errors import ConfigError
 
 KEY = "dartblur"
@@ -82,7 +82,7 @@ def read_metadata(file: Path, properties: Mapping[str, str]) -> GeneratorMetadat
             f"{' and '.join(_GEOMETRIES)}"
         )
     return GeneratorMetadata(
-        toml.build(Blur, blur, f"{where}: blur"),
-        toml.build(_GEOMETRIES[name], geometry, f"{where}: {name}"),
+        build_config(Blur, blur, f"{where}: blur"),
+        build_config(_GEOMETRIES[name], geometry, f"{where}: {name}"),
         training,
     )

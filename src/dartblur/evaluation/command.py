@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ import torch
 from cyclopts import Parameter
 from rich.console import Console
 
-from dartblur import toml
+from dartblur.config_file import read_config
 from dartblur.errors import UsageError
 from dartblur.evaluation.config import EvaluationConfig
 from dartblur.evaluation.figures import save_all
@@ -36,12 +36,7 @@ def evaluate(
     data: Path,
     out: Annotated[Path, Parameter(alias="-o")],
     config: Path | None = None,
-    methods: str | None = None,
-    detectors: str | None = None,
-    seeds: str | None = None,
-    generator: Sequence[str] = (),
-    anonymized: Sequence[str] = (),
-    start: Sequence[str] = (),
+    settings: Annotated[EvaluationConfig | None, Parameter(name="*")] = None,
     workers: int = 1,
     plan: bool = False,
 ) -> int:
@@ -57,24 +52,10 @@ def evaluate(
     out
         The folder of the run: results.json, results.md, figures, and the stages.
     config
-        The TOML file of an `EvaluationConfig`; `configs/` holds some. Options below replace its
-        fields.
-    methods
-        clear, block, gaussian, pixelate, dartblur, and names that `generator` or `anonymized`
-        give, with commas.
-    detectors
-        retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run:
-        centerface, mtcnn, libfacedetection.
-    seeds
-        Whole numbers, with commas; each is a repeat.
-    generator
-        NAME=FILE.onnx: a method of that name by a trained generator.
-    anonymized
-        NAME=FOLDER: a method of that name, whose pictures another tool made; the folder has the
-        pictures of `data` under the same paths.
-    start
-        reference=FILE or backbone=FILE: values of your own for f, or for a detector before it
-        learns, in place of what the configuration's [start] says.
+        The TOML file of an `EvaluationConfig`; `configs/` holds some. Each of its fields is an
+        option too, which goes before the file.
+    settings
+        What the command line made of the file and of its own options; default: what the file says.
     workers
         Stages made side by side; each takes one core and up to 3 GiB.
     plan
@@ -88,9 +69,8 @@ def evaluate(
         UsageError: the call or the configuration is wrong.
         InputError: data are wrong, or a stage failed.
     """
-    settings = toml.read(EvaluationConfig, config) if config else EvaluationConfig()
-    settings = replace(settings, start=settings.start.with_files(start))
-    settings = _replaced(settings, methods, detectors, seeds, generator, anonymized)
+    if settings is None:
+        settings = read_config(EvaluationConfig, config) if config else EvaluationConfig()
     if workers < 1:
         raise UsageError(f"--workers must be 1 or more, not {workers}")
     whole = make_plan(settings, data)
@@ -149,41 +129,6 @@ def provenance(settings: EvaluationConfig) -> dict[str, Any]:
         "versions": {name: version(name) for name in packages} | {"python": sys.version.split()[0]},
         "config": asdict(settings),
     }
-
-
-def _replaced(
-    settings: EvaluationConfig,
-    methods: str | None,
-    detectors: str | None,
-    seeds: str | None,
-    generator: Sequence[str],
-    anonymized: Sequence[str],
-) -> EvaluationConfig:
-    generators = {**settings.generators, **dict(_named("generator", g) for g in generator)}
-    folders = {**settings.anonymized, **dict(_named("anonymized", a) for a in anonymized)}
-    settings = replace(settings, generators=generators, anonymized=folders)
-    if methods is not None:
-        settings = replace(settings, methods=tuple(methods.split(",")))
-        settings = replace(
-            settings, cross=tuple(m for m in settings.cross if m in settings.methods)
-        )
-    else:
-        more = [m for m in (*generators, *folders) if m not in settings.methods]
-        settings = replace(settings, methods=(*settings.methods, *more))
-    if detectors is not None:
-        settings = replace(settings, detectors=tuple(detectors.split(",")))
-    if seeds is not None:
-        if not all(s.strip().isdigit() for s in seeds.split(",")):
-            raise UsageError(f"--seeds must be whole numbers with commas, not {seeds!r}")
-        settings = replace(settings, seeds=tuple(int(s) for s in seeds.split(",")))
-    return settings
-
-
-def _named(option: str, value: str) -> tuple[str, str]:
-    name, equals, path = value.partition("=")
-    if not (name and equals and path):
-        raise UsageError(f"--{option} must be NAME=PATH, not {value!r}")
-    return name, path
 
 
 def _print_plan(plan: Plan, run: Path, workers: int) -> None:

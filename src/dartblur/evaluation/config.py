@@ -1,8 +1,11 @@
-"""The settings of a fidelity benchmark, as they stand in a TOML file."""
+"""The settings of a fidelity benchmark, as they stand in a TOML file and on the command line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from dartblur.training.reference import Start
 
@@ -28,7 +31,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled pictures. format: a name among the readers; root: "" for the one of the command."""
+    """Labelled pictures.
+
+    Parameters
+    ----------
+    format
+        A name among the readers.
+    root
+        "" for the one of the command.
+    split
+        `train`, `val` or `test`.
+    """
 
     format: str = "widerface"
     root: str = ""
@@ -39,14 +52,36 @@ class Source:
 class EvaluationConfig:
     """One protocol.
 
-    methods: names of anonymizers, of `generators` or of `anonymized`; "clear" is none at all.
-    cross: methods of the motivation table: a detector trained on each is tested on each.
-    recipes: by detector; a recipe's own defaults where there is none.
-    generators: method → ONNX file. anonymized: method → folder of pictures that another tool made,
-    with the paths that they have below `root`.
-    image_size: longer side of the pictures and side of their square canvas. every: only each n-th
-    training picture (1: all). held_out: train on all training pictures but each n-th, and test on
-    those instead of `test` (0: off), so that choices need not be made on the test pictures.
+    Parameters
+    ----------
+    methods
+        clear (nothing hidden), block, gaussian, pixelate, dartblur; those of `generators` and
+        `anonymized` are measured too, named here or not.
+    detectors
+        retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run:
+        centerface, mtcnn, libfacedetection.
+    seeds
+        Each is a repeat.
+    cross
+        Methods of the motivation table: a detector trained on each is tested on each.
+    image_size
+        Longer side of the pictures, and side of their square canvas, in pixels.
+    every
+        Only each n-th training picture (1: all).
+    held_out
+        Train on all training pictures but each n-th, and test on those instead of `test` (0: off),
+        so that choices need not be made on the test pictures.
+    memory_gb
+        Limit of decoded pictures.
+    threads
+        Of each stage.
+    recipes
+        By detector, how it is trained; a table of the file, or JSON.
+    generators
+        --generators.NAME FILE.onnx: a method of that name by a trained generator.
+    anonymized
+        --anonymized.NAME FOLDER: a method of that name, whose pictures another tool made; the
+        folder has them under the paths that they have below the root.
     """
 
     methods: tuple[str, ...] = ("clear", "block", "gaussian", "pixelate", "dartblur")
@@ -61,9 +96,16 @@ class EvaluationConfig:
     train: Source = field(default_factory=Source)
     test: Source = field(default_factory=lambda: Source(split="val"))
     start: Start = field(default_factory=Start)
-    recipes: dict[str, Recipe] = field(default_factory=dict)
+    recipes: Annotated[dict[str, Recipe], Parameter(accepts_keys=False)] = field(
+        default_factory=dict
+    )
     generators: dict[str, str] = field(default_factory=dict)
     anonymized: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        brought = (*self.generators, *self.anonymized)
+        more = dict.fromkeys(name for name in brought if name not in self.methods)
+        object.__setattr__(self, "methods", (*self.methods, *more))
 
     def recipe(self, detector: str) -> Recipe:
         """How that detector is trained."""

@@ -24,8 +24,8 @@ def evaluate_photo(
     /,
     *,
     out: Annotated[Path, Parameter(alias="-o")],
-    methods: str = "clear,block,gaussian,pixelate,dartblur",
-    detectors: str = "retinaface,centerface",
+    methods: tuple[str, ...] = ("clear", "block", "gaussian", "pixelate", "dartblur"),
+    detectors: tuple[str, ...] = ("retinaface", "centerface"),
     hider: str = DEFAULT,
     threshold: float = 0.5,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -39,9 +39,9 @@ def evaluate_photo(
     out
         The figure, written as a .png and as an .svg.
     methods
-        `clear` and names of methods, with commas: a column each.
+        `clear` and names of methods: a column each.
     detectors
-        Names of detectors, those of the extra `detectors` too, with commas: a row each.
+        Names of detectors, those of the extra `detectors` too: a row each.
     hider
         The detector whose faces are hidden.
     threshold
@@ -86,9 +86,8 @@ def _detector(name: str, threshold: float) -> Detector:
     return INFERENCE_ONLY[name]()
 
 
-def _names(what: str, told: str) -> list[str]:
+def _names(what: str, names: tuple[str, ...]) -> list[str]:
     known = (CLEAR, *ANONYMIZERS) if what == "method" else tuple({**DETECTORS, **INFERENCE_ONLY})
-    names = [name.strip() for name in told.split(",")]
     for name in names:
         if name not in known:
             raise UsageError(f"no {what} is called {name!r}: choose of {', '.join(known)}")

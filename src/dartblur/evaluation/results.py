@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dartblur import toml
+from dartblur.config_file import build_config
 from dartblur.errors import ConfigError
 
 CLEAR = "clear"
@@ -202,4 +202,4 @@ def read(path: Path) -> list[Row]:
         raise ConfigError(
             f"{path}: cannot be read as results ({error!r}); give a file that evaluate wrote"
         ) from error
-    return [toml.build(Row, row, f"{path}: row {i}") for i, row in enumerate(listed, 1)]
+    return [build_config(Row, row, f"{path}: row {i}") for i, row in enumerate(listed, 1)]

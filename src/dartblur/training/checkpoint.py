@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from dartblur import toml
+from dartblur.config_file import build_config, differing_fields
 from dartblur.errors import TrainingError
 from dartblur.training.config import TrainingConfig
 from dartblur.training.provenance import record
@@ -80,8 +80,8 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
     """
     path = out / NAME
     content = read(path)
-    held = toml.build(TrainingConfig, listed(content["config"]), str(path))
-    differing = [name for name in toml.differing(held, config) if name not in _FREE]
+    held = build_config(TrainingConfig, content["config"], str(path))
+    differing = [name for name in differing_fields(held, config) if name not in _FREE]
     if differing:
         raise TrainingError(
             f"{path}: made with another configuration; differing: {', '.join(differing)}; "
@@ -138,10 +138,3 @@ def _fill(training: Training, content: dict[str, Any], path: Path) -> None:
         training.pool.load_state_dict(content["pool"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(f"{path}: holds other nets than the configuration ({error})") from error
-
-
-def listed(value: Any) -> Any:
-    """Tuples as TOML gives them."""
-    if isinstance(value, dict):
-        return {k: listed(v) for k, v in value.items()}
-    return list(value) if isinstance(value, tuple) else value

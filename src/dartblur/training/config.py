@@ -7,6 +7,7 @@ from typing import Literal
 
 from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import WindowGeometry
+from dartblur.errors import ConfigError
 from dartblur.nets.families import FAMILIES, PRETRAINED
 from dartblur.training.reference import Start
 
@@ -160,7 +161,7 @@ class TrainingConfig:
     blur: h(x, b), which the generator is shown and paints on.
 
     Raises:
-        ValueError: something goes by epochs, and nothing says how long these are; or adversaries
+        ConfigError: something goes by epochs, and nothing says how long these are; or adversaries
             are of no family, or begin as f without being of its family.
     """
 
@@ -176,14 +177,14 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         family = self.adversaries.family
         if family not in FAMILIES:
-            raise ValueError(f"adversaries.family: {family!r} is none of {', '.join(FAMILIES)}")
+            raise ConfigError(f"adversaries.family: {family!r} is none of {', '.join(FAMILIES)}")
         if family != PRETRAINED and self.adversaries.reference:
-            raise ValueError(
+            raise ConfigError(
                 f"adversaries.reference: f is a {PRETRAINED}, and no {family} can begin with its "
                 "values; say 0"
             )
         by_epochs = self.adversaries.epochs or self.generator.epoch_decay != 1
         if by_epochs and self.run.epoch < 1:
-            raise ValueError(
+            raise ConfigError(
                 "adversaries.epochs and generator.epoch_decay need run.epoch, the rounds of one"
             )

@@ -15,9 +15,9 @@ import torch
 from cyclopts import Parameter
 from torch import Tensor
 
-from dartblur import toml
 from dartblur.anonymizers.frames import FrameGeometry
 from dartblur.anonymizers.generator_file import GeneratorMetadata
+from dartblur.config_file import build_config
 from dartblur.errors import TrainingError
 from dartblur.files import write_atomically
 from dartblur.nets.window import SMALL, WindowGenerator
@@ -41,7 +41,7 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
         TrainingError: there is no checkpoint, it is damaged, or the file cannot be written.
     """
     content = checkpoint.read(run / checkpoint.NAME)
-    config = toml.build(TrainingConfig, checkpoint.listed(content["config"]), str(run))
+    config = build_config(TrainingConfig, content["config"], str(run))
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
     training = record(content["config"], content["round"], content["origin"])

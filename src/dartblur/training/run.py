@@ -6,7 +6,6 @@ import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from cyclopts import Parameter
 from lightning.fabric import Fabric
 from torch import nn
 
-from dartblur import toml
+from dartblur.config_file import read_config
 from dartblur.datasets import FORMATS
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
@@ -45,7 +44,7 @@ def train(
     config: Path,
     data: Path,
     out: Annotated[Path, Parameter(alias="-o")],
-    start: Sequence[str] = (),
+    settings: Annotated[TrainingConfig | None, Parameter(name="*", show=False)] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
@@ -53,14 +52,14 @@ def train(
     Parameters
     ----------
     config
-        The TOML file of a `TrainingConfig`; `configs/` holds some.
+        The TOML file of a `TrainingConfig`; `configs/` holds some. Each of its fields is an option
+        too, which goes before the file: --run.rounds 100, --start.reference FILE.
     data
         The folder of WIDER_train and wider_face_split.
     out
         Gets checkpoint.pt, log.csv and sheets/, which show clear faces.
-    start
-        reference=FILE or backbone=FILE: values of your own for f, or for f_g before it learns, in
-        place of what the configuration's [start] says.
+    settings
+        What the command line made of the file and of its own options; default: what the file says.
     resume
         Goes on from the checkpoint in `out`.
 
@@ -68,8 +67,7 @@ def train(
         ConfigError: the configuration is wrong.
         InputError: data, weights or checkpoint are wrong, or the training had to stop.
     """
-    settings = toml.read(TrainingConfig, config)
-    settings = replace(settings, start=settings.start.with_files(start))
+    settings = settings or read_config(TrainingConfig, config)
     settings.start.check()
     _check_device(settings.run.device, config)
     if settings.run.threads:
