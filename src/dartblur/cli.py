@@ -47,7 +47,7 @@ _LAZY = {
     "train": _Lazy(
         "dartblur.training.run:train",
         "train",
-        "Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.",
+        "Trains a generator by Algorithm 1 on a data set with labelled faces.",
         "dartblur.training.config:TrainingConfig",
     ),
     "export": _Lazy(

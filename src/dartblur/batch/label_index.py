@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dartblur.batch.inputs import stamp_of
-from dartblur.datasets import FORMATS, Format, Labelled, recognized, yolo
+from dartblur.datasets import Format, Labelled, format_of, yolo
 from dartblur.errors import UsageError
 
 
@@ -80,13 +80,9 @@ def index_labels(root: Path, name: str | None, classes: Sequence[str]) -> LabelI
 
 
 def _parts(root: Path, name: str | None) -> dict[str, Format]:
-    if name is not None:
-        if name not in FORMATS:
-            raise UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-        return {"": FORMATS[name]}
-    whole = recognized(root)
-    if whole.has_faces:
+    whole = format_of(root, name or "")
+    if name or whole.has_faces:
         return {"": whole}
     below = sorted(path for path in root.iterdir() if path.is_dir() and path.name[:1] != ".")
-    found = {f"{path.name}/": recognized(path) for path in below}
+    found = {f"{path.name}/": format_of(path) for path in below}
     return found if any(each.has_faces for each in found.values()) else {"": whole}

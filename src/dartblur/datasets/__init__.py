@@ -10,7 +10,7 @@ FORMATS: dict[str, Format] = {
     each.FORMAT.name: each.FORMAT for each in (widerface, fddb, crowdhuman, coco, yolo, voc, folder)
 }
 
-__all__ = ["FACE_CLASSES", "FORMATS", "Format", "Labelled", "recognized"]
+__all__ = ["FACE_CLASSES", "FORMATS", "Format", "Labelled", "format_of", "recognized"]
 
 
 def recognized(root: Path) -> Format:
@@ -26,3 +26,16 @@ def recognized(root: Path) -> Format:
         names = " and ".join(each.name for each in fitting)
         raise UsageError(f"{root}: is laid out as {names}; say which with --format")
     return fitting[0] if fitting else folder.FORMAT
+
+
+def format_of(root: Path, name: str = "") -> Format:
+    """The format of that name, or the one that `root` is laid out in where there is no name.
+
+    Raises:
+        UsageError: there is no such format, or the layout is that of several.
+    """
+    if not name:
+        return recognized(root)
+    if name not in FORMATS:
+        raise UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[name]

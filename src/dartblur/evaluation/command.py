@@ -48,7 +48,7 @@ def evaluate(
     Parameters
     ----------
     data
-        The root of labelled pictures in the WIDER FACE layout.
+        The root of labelled pictures; their format is found by its layout.
     out
         The folder of the run: results.json, results.md, figures, and the stages.
     config

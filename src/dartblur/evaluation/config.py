@@ -36,14 +36,14 @@ class Source:
     Parameters
     ----------
     format
-        A name among the readers.
+        A name among `datasets.FORMATS`, "" where the layout tells it.
     root
         "" for the one of the command.
     split
         `train`, `val` or `test`.
     """
 
-    format: str = "widerface"
+    format: str = ""
     root: str = ""
     split: str = "train"
 

@@ -76,7 +76,7 @@ def check(config: EvaluationConfig) -> None:
         raise ConfigError(f"method name {twice.pop()!r} stands for a generator and for a folder")
     _known("method", (*config.methods, *config.cross), methods)
     _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *INFERENCE_ONLY))
-    _known("format", (config.train.format, config.test.format), tuple(FORMATS))
+    _known("format", (config.train.format, config.test.format), ("", *FORMATS))
     for name in ("methods", "detectors", "seeds"):
         given = getattr(config, name)
         if not given or len(set(given)) < len(given):

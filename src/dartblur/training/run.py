@@ -15,7 +15,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from dartblur.config_file import read_config
-from dartblur.datasets import FORMATS
+from dartblur.datasets import recognized
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Sample
@@ -47,7 +47,7 @@ def train(
     settings: Annotated[TrainingConfig | None, Parameter(name="*", show=False)] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Trains a generator by Algorithm 1 on a data set in the WIDER FACE layout.
+    """Trains a generator by Algorithm 1 on a data set: WIDER FACE, CrowdHuman, COCO, YOLO or VOC.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def train(
         The TOML file of a `TrainingConfig`; `configs/` holds some. Each of its fields is an option
         too, which goes before the file: --run.rounds 100, --start.reference FILE.
     data
-        The folder of WIDER_train and wider_face_split.
+        The root of a data set with a split "train"; its format is found by its layout.
     out
         Gets checkpoint.pt, log.csv and sheets/, which show clear faces.
     settings
@@ -154,7 +154,7 @@ def make_generator(
 
 def training_samples(root: Path, data: Data) -> list[Sample]:
     """The samples of split "train", without those held out."""
-    samples = FORMATS["widerface"].read(root, "train")
+    samples = recognized(root).read(root, "train")
     return [s for i, s in enumerate(samples) if not data.holdout or i % data.holdout]
 
 
