@@ -32,6 +32,7 @@ from dartblur.batch.parallel import parallel_map
 from dartblur.batch.runner import make_folder, progress_of, summarize, tell
 from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
+from dartblur.cluster import ray_map
 from dartblur.datasets import FACE_CLASSES
 from dartblur.errors import UsageError
 from dartblur.files import PART_PREFIX, remove_parts
@@ -56,6 +57,7 @@ def dataset(
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     shard: str | None = None,
     merge: Annotated[bool, Parameter(negative="")] = False,
+    ray: str | None = None,
     verify: Path | None = None,
     source: Path | None = None,
 ) -> int:
@@ -92,6 +94,9 @@ def dataset(
         such commands. They share nothing but the folders; --merge ends the work.
     merge
         Joins the manifests of all shards.
+    ray
+        The address of a cluster of Ray's, "auto" say, on which --workers actors do the work; all
+        machines must see SRC and DST under the same names. `local` begins one on this machine.
     verify
         Checks a copy in place of making one: all files there and as they were written, none
         clear, nothing besides, no metadata, the manifest untouched.
@@ -116,6 +121,9 @@ def dataset(
     hide.pipeline(1)
     run.count()
     _check_folders(src, dst, state)
+    if ray:
+        # Actors stand in other folders.
+        src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
     named = tuple(word.strip().lower() for word in classes.split(",") if word.strip())
     labels = index_labels(src, format, named)
     if hidden == "labelled" and not labels.by_name:
@@ -125,7 +133,7 @@ def dataset(
     share = _share_of(shard)
     make_folder(dst)
     state = state_of(dst, state, [src.resolve()])
-    task = _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite, share)
+    task = _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite, share, ray)
     if merge:
         return task.merge()
     if share:
@@ -166,6 +174,7 @@ class _Run:
     run: RunOptions
     overwrite: bool
     share: Share | None = None
+    ray: str | None = None
 
     def __call__(self, ledger: Ledger) -> int:
         parts = parts_of(self.dst, self.state)
@@ -229,10 +238,11 @@ class _Run:
 
     def _copy(self, ledger: Ledger, parts: Path) -> None:
         workers = self.run.count()
-        threads = max(1, min(workers, cores()) // max(1, ledger.count_pending()))
+        spare = min(workers, cores()) // max(1, ledger.count_pending())
+        threads = 1 if self.ray else max(1, spare)
         copier = Copier(
             self.dst,
-            parts,
+            parts.absolute() if self.ray else parts,
             self.hide,
             self.hidden,
             (*self.labels.keeps(), *self.keep),
@@ -242,9 +252,17 @@ class _Run:
             {"method": self.hide.method, "settings": self.hide.described()},
         )
         with progress_of(ledger, self.run, self.hide.find.device) as bar:
-            for record in parallel_map(copier, self._tasks(ledger), workers):
+            for record in self._mapped(copier, self._tasks(ledger), workers):
                 self._enter(ledger, record)
                 tell(record, bar)
+        # Of an actor that was killed.
+        remove_parts(parts)
+
+    def _mapped(self, copier: Copier, tasks: Iterable[CopyJob], workers: int) -> Iterator[Record]:
+        if self.ray:
+            gpus = 1 if self.hide.find.device == "cuda" else 0
+            return ray_map(copier, tasks, workers, self.ray, gpus=gpus)
+        return parallel_map(copier, tasks, workers)
 
     def _tasks(self, ledger: Ledger) -> Iterator[CopyJob]:
         for job in ledger.pending():

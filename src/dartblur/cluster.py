@@ -1,0 +1,115 @@
+"""Many jobs on the cores of many machines: an actor pool of Ray Data."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from dartblur.errors import UsageError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+LOCAL = "local"
+# A task of Ray's: what is done again when an actor or its machine dies.
+_JOBS_A_TASK = 16
+# Results that an actor hands on together.
+_TOGETHER = 4
+
+
+def ray_map(
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    actors: int,
+    address: str,
+    *,
+    gpus: float = 0,
+) -> Iterator[Result]:
+    """`work` of every job by actors of Ray's, in the order in which they end.
+
+    `work` and jobs travel pickled; each actor keeps its own copy of `work`, and with it what that
+    makes once, as networks are. When an actor dies, Ray starts another and gives it the whole task
+    again, as often as it takes (Ray Data's default): `work` must do no harm when it is done twice.
+
+    address: of a cluster, as `ray.init` takes it ("auto", "ray://head:10001"), or "local" for one
+    of this machine alone. gpus: that each actor asks for.
+
+    Raises:
+        UsageError: Ray is not installed, or no cluster is at the address.
+    """
+    ray, pyarrow = _imported()
+    packed = [pickle.dumps(job) for job in jobs]
+    if not packed:
+        return
+    started = _connect(ray, address, actors)
+    try:
+        tables = [
+            pyarrow.table({"job": packed[start : start + _JOBS_A_TASK]})
+            for start in range(0, len(packed), _JOBS_A_TASK)
+        ]
+        results = ray.data.from_arrow(tables).map_batches(
+            _Actor,
+            fn_constructor_args=(ray.cloudpickle.dumps(work),),
+            batch_size=_TOGETHER,
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=1,
+            num_gpus=gpus or None,
+        )
+        for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
+            for result in batch["result"]:
+                yield pickle.loads(result)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Actor:
+    """One process of the pool."""
+
+    def __init__(self, work: bytes) -> None:
+        self.work = pickle.loads(work)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return {"result": [pickle.dumps(self.work(pickle.loads(job))) for job in batch["job"]]}
+
+
+def _check_reachable(address: str) -> None:
+    """Ray would try for minutes, and then end the process."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise UsageError(f"--ray {address}: no cluster can be reached: {error}") from error
+
+
+def _imported() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise UsageError(
+            f"--ray needs {error.name}: pip install 'dartblur[cluster]', on every machine"
+        ) from error
+    return ray, pyarrow
+
+
+def _connect(ray: Any, address: str, actors: int) -> bool:
+    """Joins a cluster; True where it was begun here, and ends with the work."""
+    if ray.is_initialized():
+        return False
+    _check_reachable(address)
+    where = {"num_cpus": actors + 1} if address == LOCAL else {"address": address}
+    try:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **where)
+    except (ConnectionError, RuntimeError, ValueError, TypeError) as error:
+        raise UsageError(f"--ray {address}: no cluster can be reached: {error}") from error
+    # The command has a bar and words of its own.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return True
