@@ -48,7 +48,11 @@ def after_one_step(net: nn.Module, made: Tensor, clear: Tensor, kind: str) -> Te
         stepped = sgd_step(values, gradients, 0.1)
     else:
         square = {name: torch.full_like(v, 0.01) for name, v in values.items()}
-        state = AdamState({name: torch.zeros_like(v) for name, v in values.items()}, square, 5)
+        state = AdamState(
+            {name: torch.zeros_like(v) for name, v in values.items()},
+            square,
+            dict.fromkeys(values, 5),
+        )
         stepped = adam_step(values, gradients, state, 0.01)
     return inner_loss(net, stepped, clear)
 
@@ -93,6 +97,21 @@ def test_adam_step_is_torchs(net: Tiny, steps: int) -> None:
     optimizer.step()
     for name, value in parameters(theirs).items():
         torch.testing.assert_close(ours[name], value, atol=1e-6, rtol=0)
+
+
+def test_a_parameter_that_never_moved_has_no_moments_and_the_others_keep_theirs(net: Tiny) -> None:
+    net.idle = nn.Linear(2, 2).double()  # type: ignore[assignment]
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(3):
+        optimizer.zero_grad()
+        inner_loss(net, parameters(net), torch.randn(5, 3, dtype=torch.float64)).backward()
+        optimizer.step()
+    state = AdamState.of(optimizer, parameters(net))
+    for name, value in parameters(net).items():
+        idle = name.startswith("idle")
+        assert state.steps[name] == (0 if idle else 3)
+        held = torch.zeros_like(value) if idle else optimizer.state[value]["exp_avg_sq"]
+        assert torch.equal(state.square[name], held)
 
 
 def test_a_gradient_of_zero_does_not_break_adam(net: Tiny) -> None:

@@ -20,29 +20,30 @@ def sgd_step(
 
 @dataclass(frozen=True)
 class AdamState:
-    """Running moments of an Adam optimizer before a step: `step` updates were made."""
+    """Running moments of an Adam optimizer before a step, and how many each parameter has made."""
 
     mean: Mapping[str, Tensor]
     square: Mapping[str, Tensor]
-    step: int
+    steps: Mapping[str, int]
 
     @classmethod
     def fresh(cls, parameters: Mapping[str, Tensor]) -> AdamState:
         """The state before the first update."""
         zeros = {name: torch.zeros_like(value) for name, value in parameters.items()}
-        return cls(zeros, zeros, 0)
+        return cls(zeros, zeros, dict.fromkeys(parameters, 0))
 
     @classmethod
     def of(cls, optimizer: torch.optim.Adam, parameters: Mapping[str, Tensor]) -> AdamState:
-        """The moments that `optimizer` holds for `parameters`; zeros before its first step."""
-        if any(value not in optimizer.state for value in parameters.values()):
-            return cls.fresh(parameters)
-        held = {name: optimizer.state[value] for name, value in parameters.items()}
-        steps = {int(state["step"]) for state in held.values()}
+        """The moments that `optimizer` holds for `parameters`; zeros for one that never moved.
+
+        Some never do: of RetinaFace's heads those for landmarks, which no label has.
+        """
+        held = {n: optimizer.state[v] for n, v in parameters.items() if v in optimizer.state}
+        fresh = cls.fresh(parameters)
         return cls(
-            {name: state["exp_avg"].clone() for name, state in held.items()},
-            {name: state["exp_avg_sq"].clone() for name, state in held.items()},
-            max(steps),
+            {**fresh.mean, **{name: state["exp_avg"].clone() for name, state in held.items()}},
+            {**fresh.square, **{name: state["exp_avg_sq"].clone() for name, state in held.items()}},
+            {**fresh.steps, **{name: int(state["step"]) for name, state in held.items()}},
         )
 
 
@@ -59,11 +60,10 @@ def adam_step(
 
     floor: added under the square root, whose slope at 0 is infinite.
     """
-    step = state.step + 1
-    unbias_mean, unbias_square = 1 - betas[0] ** step, 1 - betas[1] ** step
     stepped = {}
     for name, value in parameters.items():
-        gradient = gradients[name]
+        step, gradient = state.steps[name] + 1, gradients[name]
+        unbias_mean, unbias_square = 1 - betas[0] ** step, 1 - betas[1] ** step
         mean = betas[0] * state.mean[name] + (1 - betas[0]) * gradient
         square = betas[1] * state.square[name] + (1 - betas[1]) * gradient.square()
         scale = (square / unbias_square + floor).sqrt() + eps

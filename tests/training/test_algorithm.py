@@ -97,9 +97,8 @@ def test_losses_and_gradients_are_those_of_the_transcription(
     )
     config = replace(config, data=Data(crop=96, batch=2))
     training, reference = made(family, config)
-    # Adam has moments then. RetinaFace's has none for landmarks, which nobody labels, and its inner
-    # step begins with none at all, see `AdamState.of`.
-    for _ in range(0 if family == "retinaface" else 2):
+    # Adam has moments then.
+    for _ in range(2):
         training.pool.step(training.pool.members[0], (batch.clear, batch.labels))
     judge = copy.deepcopy(training.pool.members[0])
     f_g, adam = judge.net.eval(), judge.optimizer if kind == "adam" else None
