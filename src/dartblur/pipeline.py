@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +198,8 @@ def make_pipeline(
     if not 0 <= margin <= MAX_MARGIN:
         raise UsageError(f"margin must lie in [0, {MAX_MARGIN:g}], not {margin}")
     found = make_detector(detector, threshold, threads or cores(), device)
-    settings = replace(settings or MethodSettings(), device=device)
-    return Pipeline(found, make_anonymizer(method, settings), margin, settings.shape)
+    settings = settings or MethodSettings()
+    return Pipeline(found, make_anonymizer(method, settings, device), margin, settings.shape)
 
 
 def cores() -> int:

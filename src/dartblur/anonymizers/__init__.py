@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+
+from cyclopts import Parameter
 
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.blending import Blended, Ellipses
@@ -34,16 +36,29 @@ __all__ = [
 class MethodSettings:
     """What the methods can be told; each takes what concerns it.
 
-    strength: scales the blur's kernel. cells, noise: of the mosaic. None: the method's default; of
-    `dartblur` that is what its generator learned on, and another value takes the place of that if
-    it belongs to the same kind of blur. colour: of the block. weights: ONNX file of a generator;
-    None is the one in the package. shape: what is changed of every box, all of it or the ellipse
-    that fits into it. blended: without an edge; else the box as the paper has it, for comparisons
-    (a generator's blur is as it learned on it in any case). device: that a generator runs on, see
-    `onnx_runtime`.
+    Parameters
+    ----------
+    strength
+        Scales the blur's kernel, 1 by default; 0.75 or more (gaussian; dartblur, where it takes
+        the place of the strength that the generator learned on).
+    cells
+        Cells of the mosaic across a face, 8 by default; 1 to 12 (pixelate; dartblur, if its
+        generator learned on a mosaic).
+    noise
+        σ of the noise added to each cell, on the 0 to 255 scale; 0 by default (as for `cells`).
+    colour
+        Red, green and blue, 0 to 255 (block).
+    weights
+        ONNX file of a generator of your own, see `dartblur export` (dartblur).
+    shape
+        What of each box is hidden: `box`, or the `ellipse` that fits into it. Both pass into
+        their surroundings without an edge.
+    blended
+        Without an edge; else the box as the paper has it, for comparisons. A generator's blur is as
+        it learned on it in any case.
 
     Raises:
-        UsageError: shape is unknown, or an ellipse is to have an edge.
+        UsageError: shape is unknown, an ellipse is to have an edge, or a colour is out of range.
     """
 
     strength: float | None = None
@@ -52,10 +67,11 @@ class MethodSettings:
     colour: tuple[int, int, int] = (0, 0, 0)
     weights: Path | None = None
     shape: Shape = "box"
-    blended: bool = True
-    device: str = DEFAULT_DEVICE
+    blended: Annotated[bool, Parameter(parse=False)] = True
 
     def __post_init__(self) -> None:
+        if any(not 0 <= value <= 255 for value in self.colour):
+            raise UsageError(f"colour must be three numbers in 0..255, not {self.colour}")
         if self.shape not in get_args(Shape):
             known = ", ".join(get_args(Shape))
             raise UsageError(f"there is no shape {self.shape!r}; choose one of {known}")
@@ -67,29 +83,29 @@ class MethodSettings:
         return {name: v for name in names if (v := getattr(self, name)) is not None}
 
 
-def _dartblur(settings: MethodSettings) -> Anonymizer:
-    generator = Dartblur(settings.weights or WEIGHTS, device=settings.device)
+def _dartblur(settings: MethodSettings, device: str) -> Anonymizer:
+    generator = Dartblur(settings.weights or WEIGHTS, device=device)
     if given := settings.of_blur("strength", "cells", "noise"):
         return replace(generator, blur=replace(generator.metadata.blur, **given))
     return generator
 
 
-def _gaussian(settings: MethodSettings) -> Anonymizer:
+def _gaussian(settings: MethodSettings, _device: str) -> Anonymizer:
     given = settings.of_blur("strength")
     return Blur("gaussian", **given, blended=settings.blended).anonymizer()
 
 
-def _pixelate(settings: MethodSettings) -> Anonymizer:
+def _pixelate(settings: MethodSettings, _device: str) -> Anonymizer:
     given = settings.of_blur("cells", "noise")
     return Blur("pixelate", **given, blended=settings.blended).anonymizer()
 
 
-def _block(settings: MethodSettings) -> Anonymizer:
+def _block(settings: MethodSettings, _device: str) -> Anonymizer:
     block = Block(settings.colour)
     return Blended(block) if settings.blended else block
 
 
-ANONYMIZERS: dict[str, Callable[[MethodSettings], Anonymizer]] = {
+ANONYMIZERS: dict[str, Callable[[MethodSettings, str], Anonymizer]] = {
     "dartblur": _dartblur,
     "gaussian": _gaussian,
     "pixelate": _pixelate,
@@ -99,9 +115,13 @@ DEFAULT_METHOD = "dartblur"
 
 
 def make_anonymizer(
-    name: str = DEFAULT_METHOD, settings: MethodSettings | None = None
+    name: str = DEFAULT_METHOD,
+    settings: MethodSettings | None = None,
+    device: str = DEFAULT_DEVICE,
 ) -> Anonymizer:
     """The anonymizer of that name.
+
+    device: that a generator runs on, see `onnx_runtime`.
 
     Raises:
         UsageError: no anonymizer has that name, or a setting is out of range.
@@ -109,5 +129,5 @@ def make_anonymizer(
     if name not in ANONYMIZERS:
         raise UsageError(f"there is no method {name!r}; choose one of {', '.join(ANONYMIZERS)}")
     settings = settings or MethodSettings()
-    method = ANONYMIZERS[name](settings)
+    method = ANONYMIZERS[name](settings, device)
     return Ellipses(method) if settings.shape == "ellipse" else method

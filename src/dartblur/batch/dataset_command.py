@@ -49,7 +49,7 @@ def dataset(
     *,
     format: str | None = None,  # noqa: A002 - the option's name
     hidden: Hidden = "both",
-    classes: str = ",".join(FACE_CLASSES),
+    classes: tuple[str, ...] = FACE_CLASSES,
     keep: tuple[str, ...] = (),
     hide: AnonymizationOptions = AnonymizationOptions(),  # noqa: B008 - frozen
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
@@ -81,7 +81,7 @@ def dataset(
     hidden
         `labelled` faces, `detected` ones, or `both`. Labels never change.
     classes
-        Names of classes that are faces, with commas, where the labels tell several classes.
+        Names of classes that are faces, where the labels tell several classes.
     keep
         A pattern of files that are copied as they are though they are no text, `*.mat`; may be
         given several times.
@@ -124,7 +124,7 @@ def dataset(
     if ray:
         # Actors stand in other folders.
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
-    named = tuple(word.strip().lower() for word in classes.split(",") if word.strip())
+    named = tuple(name.lower() for name in classes)
     labels = index_labels(src, format, named)
     if hidden == "labelled" and not labels.by_name:
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
@@ -287,7 +287,7 @@ class _Run:
 
     def _told(self) -> CardFacts:
         formats = sorted({each.name for each in self.labels.parts.values()})
-        settings, own = self.hide.described(), self.hide.weights is not None
+        settings, own = self.hide.described(), self.hide.settings.weights is not None
         return CardFacts(self.dst.resolve().name, formats, self.hidden, settings, own)
 
     def _summarize(self, ledger: Ledger, removed: int, missing: int) -> int:

@@ -15,7 +15,6 @@ from cyclopts import Parameter
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.inputs import stamp_of
-from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
@@ -65,21 +64,6 @@ class AnonymizationOptions:
     method
         `dartblur` blurs faces and paints the blur so that detectors can learn from it;
         `gaussian`, `pixelate`, `block`.
-    strength
-        Scales the blur's kernel, 1 by default; 0.75 or more (gaussian; dartblur, where it takes
-        the place of the strength that the generator learned on).
-    cells
-        Cells of the mosaic across a face, 8 by default; 1 to 12 (pixelate; dartblur, if its
-        generator learned on a mosaic).
-    noise
-        σ of the noise added to each cell, on the 0 to 255 scale; 0 by default (as for `cells`).
-    colour
-        Red, green and blue, 0 to 255 (block).
-    weights
-        ONNX file of a generator of your own, see `dartblur export` (dartblur).
-    shape
-        What of each box is hidden: `box`, or the `ellipse` that fits into it. Both pass into
-        their surroundings without an edge.
     margin
         How far each detected box is grown on every side, as a share of its width and height.
     boxes
@@ -96,12 +80,7 @@ class AnonymizationOptions:
 
     find: DetectionOptions = DetectionOptions()
     method: str = DEFAULT_METHOD
-    strength: float | None = None
-    cells: int | None = None
-    noise: float | None = None
-    colour: tuple[int, int, int] = (0, 0, 0)
-    weights: Path | None = None
-    shape: Shape = "box"
+    settings: Annotated[MethodSettings, Parameter(name="*")] = MethodSettings()  # noqa: RUF009 - frozen
     margin: float = DEFAULT_MARGIN
     boxes: Path | None = None
     boxes_mode: Literal["instead", "besides"] = "instead"
@@ -114,14 +93,10 @@ class AnonymizationOptions:
         Raises:
             UsageError: a name is unknown or a value out of range.
         """
-        if any(not 0 <= value <= 255 for value in self.colour):
-            raise UsageError(f"colour must be three numbers in 0..255, not {self.colour}")
         return make_pipeline(
             self.method,
             self.find.name(film=film),
-            settings=MethodSettings(
-                self.strength, self.cells, self.noise, self.colour, self.weights, self.shape
-            ),
+            settings=self.settings,
             threshold=self.find.threshold,
             margin=self.margin,
             threads=threads,
@@ -133,11 +108,13 @@ class AnonymizationOptions:
         described = asdict(self)
         described["boxes"] = None if self.boxes is None else self.boxes_mode
         del described["boxes_mode"]
-        weights = self.weights or (WEIGHTS if self.method == "dartblur" else None)
-        described["weights"] = weights and _hash(weights, stamp_of(weights))
+        weights = self.settings.weights or (WEIGHTS if self.method == "dartblur" else None)
+        settings = described.pop("settings")
+        del settings["blended"]  # always
+        settings["weights"] = weights and _content_hash(weights, stamp_of(weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         del found["device"]  # where it runs decides nothing
-        return {**found, **described, "version": version("dartblur")}
+        return {**found, **settings, **described, "version": version("dartblur")}
 
     def digest(self, *more: object, film: bool = False) -> str:
         """A hash of these settings and of `more` that decides what one file becomes."""
@@ -208,6 +185,6 @@ class RunOptions:
 
 # Asked for every picture of a run.
 @lru_cache(maxsize=4)
-def _hash(file: Path, changed: tuple[int | None, int | None]) -> str:
+def _content_hash(file: Path, changed: tuple[int | None, int | None]) -> str:
     """Names a file by what it holds: trained further, the same file paints other faces."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
