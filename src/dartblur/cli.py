@@ -61,6 +61,13 @@ _LAZY = {
         "Measures what an anonymization does to detectors: operational, post-hoc, cycle fidelity.",
         "dartblur.evaluation.config:EvaluationConfig",
     ),
+    "attack": _Lazy(
+        "dartblur.privacy.command:attack",
+        "privacy",
+        "Measures how often a hidden face is recognized all the same, by attackers of rising "
+        "strength.",
+        "dartblur.privacy.config:AttackConfig",
+    ),
     "evaluate-photo": _Lazy(
         "dartblur.evaluation.photo_command:evaluate_photo",
         "evaluate",
@@ -78,8 +85,8 @@ app = App(
     help="Hide every face in photos, videos and data sets.",
     help_epilogue=(
         "Every command takes --verbose, which tells on the error stream what is done; and all but "
-        "train and evaluate take --config FILE: the options that the command line leaves out, from "
-        "a TOML file with a table a command."
+        "train, evaluate and attack take --config FILE: the options that the command line leaves "
+        "out, from a TOML file with a table a command."
     ),
     version=__version__,
     default_parameter=Parameter(negative=(), consume_multiple=True),

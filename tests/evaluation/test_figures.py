@@ -41,7 +41,7 @@ def texts(figure: figures.Figure) -> list[str]:
 def test_a_picture_and_a_drawing_are_written_and_never_differ(tmp_path: Path) -> None:
     names = [tmp_path / "one", tmp_path / "two"]
     for name in names:
-        figures.save(figures.curves(summarize(rows()), "net", "scratch", "reference"), name)
+        figures.save_figure(figures.curves(summarize(rows()), "net", "scratch", "reference"), name)
     for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
         first, second = (name.with_suffix(suffix).read_bytes() for name in names)
         assert first.startswith(start)
@@ -71,7 +71,7 @@ def test_a_failed_figure_leaves_what_was_there(tmp_path: Path) -> None:
     figure = figures.heat_map(motivation(rows(), "net", "scratch", "reference"))
     figure.savefig = None  # type: ignore[assignment]
     with pytest.raises(TypeError):
-        figures.save(figure, tmp_path / "f")
+        figures.save_figure(figure, tmp_path / "f")
     assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
     assert (tmp_path / "f.png").read_bytes() == b"old"
 
@@ -108,7 +108,7 @@ def test_bars_show_mean_and_spread() -> None:
 
 
 def test_bars_of_nothing_are_empty_panels(tmp_path: Path) -> None:
-    figures.save(figures.bars([], "labels"), tmp_path / "none")
+    figures.save_figure(figures.bars([], "labels"), tmp_path / "none")
     assert (tmp_path / "none.svg").exists()
 
 
@@ -130,7 +130,7 @@ def test_boxes_lie_where_faces_are(tmp_path: Path) -> None:
     # The middle of a pixel is at its number, its left edge half a pixel before.
     assert (edge.get_x(), edge.get_y(), edge.get_width(), edge.get_height()) == (9.5, 4.5, 20, 20)
     assert not figure.axes[1].patches
-    figures.save(figure, tmp_path / "photo")
+    figures.save_figure(figure, tmp_path / "photo")
 
 
 @pytest.mark.parametrize("rows", [[], [[]]])

@@ -65,7 +65,7 @@ def blur_crop(crop: Image, strength: float = 1.0) -> Image:
     stays proportional to the pixels; the result differs by a few levels of 255.
     """
     height, width = crop.shape[:2]
-    kernel_x, kernel_y = _kernel(width, strength), _kernel(height, strength)
+    kernel_x, kernel_y = kernel_side(width, strength), kernel_side(height, strength)
     shrink = 1 + max(kernel_x, kernel_y) // (LARGEST_KERNEL + 1)
     if shrink == 1:
         return np.asarray(cv2.GaussianBlur(crop, (kernel_x, kernel_y), 0), np.uint8)
@@ -75,7 +75,8 @@ def blur_crop(crop: Image, strength: float = 1.0) -> Image:
     return np.asarray(cv2.resize(small, (width, height)), np.uint8)
 
 
-def _kernel(side: int, strength: float) -> int:
+def kernel_side(side: int, strength: float) -> int:
+    """Of the kernel along one side of a box of `side` pixels, odd."""
     # Twice the side is flat already; more would only cost time.
     return min(max(int(side // 2 * strength) | 1, 3 if side > 1 else 1), 2 * side | 1)
 

