@@ -9,12 +9,33 @@ from dataclasses import dataclass, field
 class AttackConfig:
     """One protocol.
 
-    methods: names of `privacy.methods`, of `generators` or of `anonymized`. sizes: widths of the
-    face's box in pixels; photos are resized to them. attackers: names of `privacy.attackers`.
-    recognizers: names of `privacy.recognizers`. people, photos: at most so many, the first in the
-    order of their names; 0 for all. detector: finds the faces, once, on the clear photos.
-    resamples, seed: of people, for the intervals. generators: method → ONNX file. anonymized:
-    method → folder of photos that another tool made, under the names that they have in the data.
+    Parameters
+    ----------
+    methods
+        block, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8, pixelate-6,
+        pixelate-8-noise, dartblur; those of `generators` and `anonymized` are attacked too, named
+        here or not.
+    attackers
+        naive, parrot, trained, inverted.
+    recognizers
+        dlib, facenet.
+    sizes
+        Widths of the face's box in pixels; photos are resized to them.
+    people
+        Only so many people, the first in the order of their names; 0 for all.
+    photos
+        Only so many photos of each person; 0 for all.
+    detector
+        Finds the faces, once, on the clear photos.
+    resamples
+        Of people, for the intervals.
+    seed
+        Of the resamples.
+    generators
+        --generators.NAME FILE.onnx: a method of that name by a trained generator.
+    anonymized
+        --anonymized.NAME FOLDER: a method of that name, whose photos another tool made; the folder
+        has them under the paths that they have below the root, in the same sizes.
     """
 
     methods: tuple[str, ...] = (
@@ -30,3 +51,8 @@ class AttackConfig:
     seed: int = 0
     generators: dict[str, str] = field(default_factory=dict)
     anonymized: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        brought = (*self.generators, *self.anonymized)
+        more = dict.fromkeys(name for name in brought if name not in self.methods)
+        object.__setattr__(self, "methods", (*self.methods, *more))

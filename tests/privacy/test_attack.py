@@ -1,0 +1,132 @@
+"""The command from photos to results, by a recognizer that the test brings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="comes with the extra privacy")
+
+from dartblur.boxes import Boxes
+from dartblur.errors import ConfigError, InputError, UsageError
+from dartblur.faces import Faces, FloatArray, Image
+from dartblur.privacy import plan, work
+from dartblur.privacy.command import attack
+from dartblur.privacy.config import AttackConfig
+from dartblur.privacy.recognizers import RECOGNIZERS
+
+BOX = np.array([[30, 20, 70, 74]], np.float32)
+
+
+class Pixels:
+    """Sees the face's own pixels, small."""
+
+    side = 16
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        scale = (np.asarray(box[2:]) - box[:2]) / self.side
+        return np.column_stack([np.diag(scale), box[:2]]).astype(np.float32)
+
+    def embed(self, square: Image) -> FloatArray:
+        values = square.astype(np.float32).ravel() - 128
+        return values / np.linalg.norm(values)
+
+
+@pytest.fixture(autouse=True)
+def brought(monkeypatch: pytest.MonkeyPatch) -> None:
+    def detector(_name: str):
+        def detect(images: Sequence[Image]) -> list[Faces]:
+            return [Faces(BOX) if image.max() else Faces.empty() for image in images]
+
+        return detect
+
+    monkeypatch.setattr(work, "make_detector", detector)
+    for module in (plan, work):
+        monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Pixels, **RECOGNIZERS})
+    work.loaded_recognizer.cache_clear()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("ann", "bob", "cy", "di"):
+        face = cv2.resize(rng.integers(0, 256, (12, 10, 3), np.uint8), (40, 54))
+        for i in range(4):
+            photo = rng.integers(0, 256, (96, 100, 3), np.uint8)
+            photo[20:74, 30:70] = np.clip(face + rng.normal(0, 12, face.shape), 0, 255)
+            (tmp_path / "data" / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "data" / name / f"{i}.png"), photo)
+    return tmp_path / "data"
+
+
+def run(data: Path, out: Path, **options: object) -> list[dict]:
+    given = {"methods": ("block", "gaussian-1"), "recognizers": ("pixels",), "sizes": (48,)}
+    settings = AttackConfig(**{**given, **options})
+    assert attack(data=data, out=out, settings=settings) == 0
+    return json.loads((out / "results.json").read_text())["rows"]
+
+
+def test_a_clear_face_is_known_and_a_block_is_not(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    rows = run(data, out)
+    rank1 = {(r["method"], r["attacker"]): r["rank1"] for r in rows}
+    assert rank1["clear", "naive"] == 100
+    assert rank1["block", "naive"] <= 50
+    assert set(rank1) == {
+        *((m, a) for m in ("clear", "block") for a in ("naive", "parrot", "trained")),
+        *(("gaussian-1", a) for a in ("naive", "parrot", "trained", "inverted")),
+    } - {("clear", "parrot")}  # fmt: skip
+    for name in ("results.csv", "results.md", "attack.png", "attack.svg"):
+        assert (out / name).stat().st_size
+    made = {p.name: p.stat().st_mtime_ns for p in (out / "stages").iterdir()}
+    assert run(data, out) == rows
+    assert {p.name: p.stat().st_mtime_ns for p in (out / "stages").iterdir()} == made
+
+
+def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(data, tmp_path / "other")
+    rows = run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
+    assert {r["rank1"] for r in rows} == {100}  # nothing is hidden in them
+    cv2.imwrite(str(other / "ann" / "1.png"), np.zeros((50, 50, 3), np.uint8))
+    with pytest.raises(InputError, match=r"ann/1.png: 50 × 50 pixels, but the clear photo has"):
+        run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
+    (other / "ann" / "1.png").unlink()
+    with pytest.raises(InputError, match=r"other/ann/1.png"):
+        run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
+
+
+def test_a_photo_without_a_face_is_named(data: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(data / "bob" / "2.png"), np.zeros((96, 100, 3), np.uint8))
+    with pytest.raises(InputError, match=r"bob/2.png: no face is found"):
+        run(data, tmp_path / "run")
+
+
+def test_a_missing_recognizer_is_named_with_its_extra(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    with pytest.raises(UsageError, match=r"dlib-bin: pip install 'dartblur\[privacy\]'"):
+        run(data, tmp_path / "run", recognizers=("dlib",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ("blok",)}, "there is no method 'blok'"),
+        ({"attackers": ("naive", "naive")}, "names something twice"),
+        ({"recognizers": ("eyes",)}, "there is no recognizer 'eyes'"),
+        ({"sizes": (4,)}, "must be of 8 pixels and more"),
+        ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
+    ],
+)
+def test_a_wrong_protocol_is_refused(
+    data: Path, tmp_path: Path, options: dict, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(data, tmp_path / "run", **options)

@@ -1,0 +1,70 @@
+"""Attackers find what is there to find, and score by the rules of a closed set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dartblur.privacy.attackers import discriminant, nearest
+from dartblur.privacy.scoring import identification
+
+PEOPLE, EACH, SIZE = 6, 8, 12
+
+
+def faces(spread: float, nuisance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of people around their means, and a direction that has nothing to do with them."""
+    rng = np.random.default_rng(0)
+    means = rng.normal(0, 1, (PEOPLE, SIZE))
+    people = np.repeat(np.arange(PEOPLE), EACH)
+    vectors = means[people] + rng.normal(0, spread, (len(people), SIZE))
+    vectors[:, 0] += rng.normal(0, nuisance, len(people))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float32), people
+
+
+def right(classify, spread: float, nuisance: float) -> float:
+    vectors, people = faces(spread, nuisance)
+    known = np.arange(len(people)) % 2 == 0
+    scores = classify(vectors[known], people[known], vectors[~known])
+    return float((scores.argmax(axis=1) == people[~known]).mean())
+
+
+def test_both_know_people_who_differ() -> None:
+    assert right(nearest, 0.1, 0) == right(discriminant, 0.1, 0) == 1
+
+
+def test_training_sees_past_what_varies_within_people() -> None:
+    assert right(discriminant, 0.3, 5) > right(nearest, 0.3, 5)
+
+
+def test_rates_are_of_ranks_and_equal_scores_gain_nothing() -> None:
+    people = np.array([0, 1, 2, 3, 4, 5])
+    scores = np.zeros((6, 6))
+    scores[0, 0] = 1  # the first is first; of the others all scores are equal
+    rates = identification(scores, people, 200, 0)
+    assert rates.rank1.value == pytest.approx(100 / 6)
+    assert rates.rank5.value == pytest.approx(100 / 6)
+    scores[1] = [0.5, 0.4, 0.3, 0.2, 0.1, 0]
+    assert identification(scores, people, 200, 0).rank5.value == pytest.approx(200 / 6)
+
+
+def test_acceptance_is_at_one_percent_of_the_wrong_pairs() -> None:
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(50), 4)
+    scores = rng.normal(0, 1, (200, 50))
+    rates = identification(scores, people, 500, 0)
+    assert rates.tar.value == pytest.approx(1, abs=2)
+    scores[np.arange(200), people] += 100
+    rates = identification(scores, people, 500, 0)
+    assert (rates.tar.low, rates.tar.value, rates.tar.high) == (100, 100, 100)
+
+
+def test_the_interval_is_over_people() -> None:
+    """Of ten people one is always known, the others never: with photos as the unit it is narrow."""
+    people = np.repeat(np.arange(10), 50)
+    scores = np.zeros((500, 10))
+    scores[people == 0, 0] = 1
+    rate = identification(scores, people, 2000, 0).rank1
+    assert rate.value == pytest.approx(10)
+    assert rate.low == 0
+    assert rate.high >= 30
