@@ -93,7 +93,7 @@ def test_losses_and_gradients_are_those_of_the_transcription(
         generator=Generator("unet", rate=RATE, decay=1.0, warm_up=1, clip=1e9, ema=0.0),
         objectives=weights,
         inner=Inner(kind=kind, rate=RATE, betas=(0.9, 0.999), from_block=0),
-        adversaries=Adversaries(family=family, size=1, reference=0, steps=1, burn_in=0),
+        adversaries=Adversaries(families=(family,), size=1, reference=0, steps=1, burn_in=0),
     )
     config = replace(config, data=Data(crop=96, batch=2))
     training, reference = made(family, config)

@@ -209,7 +209,7 @@ def test_a_training_begins_with_the_nets_of_another(ground: Ground, tmp_path: Pa
     train(config=second, data=ground.data, out=tmp_path / "second")
     before, after = read(source), read(tmp_path / "second" / "checkpoint.pt")
     assert after["round"] == 1
-    assert after["pool"]["births"] >= before["pool"]["births"]
+    assert after["pool"]["started"] >= before["pool"]["started"]
     assert after["origin"]["begun_from"]["rounds"] == 4
     step = next(iter(after["optimizer"]["state"].values()))["step"]
     assert int(step) == 5

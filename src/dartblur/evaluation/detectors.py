@@ -40,7 +40,7 @@ def initialized(
         torch.manual_seed(seed)
         reference = load_reference(start)
         # Without a file, the backbone is random too.
-        backbone = load_backbone(start, detector)
+        backbone = load_backbone(start)
     values: Mapping[str, Tensor] = backbone
     if from_reference or start.backbone == OF_REFERENCE:
         of_f = initial_values(reference, clear, side)

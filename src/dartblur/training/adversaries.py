@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dartblur.nets.base import DetectorNet
-from dartblur.nets.families import FAMILIES, Family, begun
+from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
 from dartblur.training.config import Adversaries
 from dartblur.training.detector import DetectorTrainer, Example, Schedule
 
@@ -19,18 +19,19 @@ State = Mapping[str, Tensor]
 
 @dataclass
 class Adversary:
-    """One f_g with its optimizer; age: steps since its start; birth: its number."""
+    """One f_g with its optimizer; age: steps since its start; number: in order of starts."""
 
+    family: Family
     net: DetectorNet
     optimizer: torch.optim.Adam
-    birth: int
+    number: int
     age: int
 
 
 class Pool:
-    """`settings.size` adversaries, each started afresh at the end of its life.
+    """`settings.size` adversaries, of the families by turns, each replaced at the end of its life.
 
-    reference, backbone: the values of f and those that an untrained detector begins with.
+    reference, backbone: the values of f, and those that an untrained one of its family begins with.
     """
 
     def __init__(
@@ -43,13 +44,8 @@ class Pool:
     ) -> None:
         self.settings, self.reference, self.backbone = settings, reference, backbone
         self.seed, self.device = seed, device
-        self.births = 0
-        self.members = [self._born() for _ in range(settings.size)]
-
-    @property
-    def family(self) -> Family:
-        """What all adversaries are."""
-        return FAMILIES[self.settings.family]
+        self.members = [self._start(number) for number in range(settings.size)]
+        self.started = settings.size
 
     def warm_up_steps(self) -> int:
         """How many steps `warm_up` takes."""
@@ -66,7 +62,8 @@ class Pool:
         """The adversary of a turn; a new one where the last reached its age."""
         slot = turn % len(self.members)
         if self.members[slot].age >= self.settings.lifetime:
-            self.members[slot] = self._born()
+            self.members[slot] = self._start(self.started)
+            self.started += 1
         return self.members[slot]
 
     def experienced(self, turn: int) -> Adversary:
@@ -76,7 +73,7 @@ class Pool:
 
     def step(self, adversary: Adversary, example: Example) -> Tensor:
         """Line 13 of Algorithm 1: one update on g(x, b) and its labels."""
-        trainer = self._trainer(adversary.birth)
+        trainer = self._trainer(adversary.number)
         loss = trainer.step(adversary.net, adversary.optimizer, example, adversary.age)
         adversary.age += 1
         return loss
@@ -87,41 +84,50 @@ class Pool:
             {
                 "net": m.net.state_dict(),
                 "optimizer": m.optimizer.state_dict(),
-                "birth": m.birth,
+                "number": m.number,
                 "age": m.age,
             }
             for m in self.members
         ]
-        return {"births": self.births, "members": members}
+        return {"started": self.started, "members": members}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Takes up where `state_dict` was called."""
         members = state["members"]
         assert isinstance(members, list)
+        started = state["started"]
+        assert isinstance(started, int)
+        self.members = [self._start(held["number"]) for held in members]
+        self.started = started
         for member, held in zip(self.members, members, strict=True):
             member.net.load_state_dict(held["net"])
             member.optimizer.load_state_dict(held["optimizer"])
-            member.birth, member.age = held["birth"], held["age"]
-        births = state["births"]
-        assert isinstance(births, int)
-        self.births = births
+            member.age = held["age"]
 
     def _warm_up_of(self, member: int) -> int:
         return self.settings.lifetime * member // len(self.members)
 
-    def _from_reference(self, birth: int) -> bool:
-        every = self.settings.reference
-        return bool(every) and birth % every == every - 1
+    def _family(self, number: int) -> str:
+        families = self.settings.families
+        return families[number % len(families)]
 
-    def _trainer(self, birth: int) -> DetectorTrainer:
+    def _from_reference(self, number: int) -> bool:
+        every, families = self.settings.reference, self.settings.families
+        of_family = number // len(families)
+        own = self._family(number) == PRETRAINED
+        return own and bool(every) and of_family % every == every - 1
+
+    def _trainer(self, number: int) -> DetectorTrainer:
         own = self.settings
-        rate = own.reference_rate if self._from_reference(birth) else own.rate
+        rate = own.reference_rate if self._from_reference(number) else own.rate
         schedule = Schedule(rate, own.lifetime, own.warm_up)
-        return DetectorTrainer(self.family, schedule, own.smoothing, own.clip)
+        family = FAMILIES[self._family(number)]
+        return DetectorTrainer(family, schedule, own.smoothing, own.clip)
 
-    def _born(self) -> Adversary:
-        birth, self.births = self.births, self.births + 1
-        values = self.reference if self._from_reference(birth) else self.backbone
-        net = begun(self.family, self.seed * 100_003 + birth, values)
+    def _start(self, number: int) -> Adversary:
+        values = self.reference if self._from_reference(number) else self.backbone
+        trainer = self._trainer(number)
+        known = values if self._family(number) == PRETRAINED else {}
+        net = begun(trainer.family, self.seed * 100_003 + number, known)
         net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Adversary(net, self._trainer(birth).optimizer(net), birth, 0)
+        return Adversary(trainer.family, net, trainer.optimizer(net), number, 0)

@@ -58,7 +58,7 @@ def one_round(
         f_g = pool.experienced(first)
         theta = inner_parameters(f_g.net, config.inner.from_block)
         moments = AdamState.of(f_g.optimizer, theta)
-        detectors = Detectors(reference, pool.family, f_g.net, moments)
+        detectors = Detectors(reference, f_g.family, f_g.net, moments)
         rate = generator_rate(config, training.round)
         for names in updates_of(config.objectives):  # each alone, as in the paper, or all as a sum
             composite = training.compose(g, batch)  # g(x, b)

@@ -97,7 +97,8 @@ class Objectives:
 class Inner:
     """The step of f_g that the cycle objective looks through.
 
-    from_block: the first block of the backbone that takes part, 0 to 14: finer maps cost more.
+    from_block: the first block of the backbone that takes part, 0 to 14 as RetinaFace has them;
+    of another family the block as deep in its backbone. Finer maps cost more.
     """
 
     kind: Literal["adam", "sgd"] = "adam"
@@ -111,15 +112,16 @@ class Inner:
 class Adversaries:
     """The pool of f_g.
 
-    family: what they are, a name among `nets.families`. size: how many live at once; they begin
-    with ages spread over a lifetime. lifetime: steps from
-    one fresh start to the next. reference: every n-th starts from f (0: none) at `reference_rate`,
-    the others from the backbone at `rate`. steps: updates of adversaries a round. burn_in: steps
-    before one detectors the generator. epochs: so many in which they learn alone, one step a round,
-    before each in which the generator learns alone; 0: all learn in every round.
+    families: what they are, names among `nets.families`, by turns. size: how many live at once;
+    they begin with ages spread over a lifetime. lifetime: steps from one fresh start to the next.
+    reference: every n-th of f's family starts from f (0: none) at `reference_rate`, the others from
+    the backbone, or from random values in another family, at `rate`. steps: updates of adversaries
+    a round. burn_in: steps before one judges the generator. epochs: so many in which they learn
+    alone, one step a round, before each in which the generator learns alone; 0: all learn in every
+    round.
     """
 
-    family: str = PRETRAINED
+    families: tuple[str, ...] = (PRETRAINED,)
     size: int = 3
     lifetime: int = 300
     rate: float = 2e-3
@@ -162,7 +164,7 @@ class TrainingConfig:
 
     Raises:
         ConfigError: something goes by epochs, and nothing says how long these are; or adversaries
-            are of no family, or begin as f without being of its family.
+            are of no family, or shall begin as f where none is of its family.
     """
 
     data: Data = field(default_factory=Data)
@@ -175,13 +177,15 @@ class TrainingConfig:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self) -> None:
-        family = self.adversaries.family
-        if family not in FAMILIES:
-            raise ConfigError(f"adversaries.family: {family!r} is none of {', '.join(FAMILIES)}")
-        if family != PRETRAINED and self.adversaries.reference:
+        families = self.adversaries.families
+        if not families or not set(families) <= set(FAMILIES):
             raise ConfigError(
-                f"adversaries.reference: f is a {PRETRAINED}, and no {family} can begin with its "
-                "values; say 0"
+                f"adversaries.families: {list(families)} must be names among {', '.join(FAMILIES)}"
+            )
+        if PRETRAINED not in families and self.adversaries.reference:
+            raise ConfigError(
+                f"adversaries.reference: f is a {PRETRAINED}, and no {' or '.join(families)} can "
+                "begin with its values; say 0"
             )
         by_epochs = self.adversaries.epochs or self.generator.epoch_decay != 1
         if by_epochs and self.run.epoch < 1:

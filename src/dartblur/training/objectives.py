@@ -20,6 +20,9 @@ from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Inner, Objectives
 from dartblur.training.reference import Reference
 
+_BLOCKS = 14
+"""Of RetinaFace's backbone, in which `Inner.from_block` counts."""
+
 
 @dataclass(frozen=True)
 class Detectors:
@@ -155,7 +158,8 @@ def feature_distance(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor
 
 def inner_parameters(net: DetectorNet, from_block: int) -> Parameters:
     """The parameters of f_g that the inner step moves, by name."""
-    left_out = tuple(net.blocks()[:from_block])
+    blocks = net.blocks()
+    left_out = tuple(blocks[: round(from_block * len(blocks) / _BLOCKS)])
     return {name: p for name, p in net.named_parameters() if not name.startswith(left_out)}
 
 

@@ -92,13 +92,11 @@ def initial_values(reference: Reference, clear: Iterable[Image], side: int) -> d
     return net.state_dict()
 
 
-def load_backbone(start: Start, family: str) -> dict[str, Tensor]:
-    """The backbone of every untrained detector of that family; {} where each begins by chance.
+def load_backbone(start: Start) -> dict[str, Tensor]:
+    """The backbone of every untrained detector of f's family.
 
     Random values stand for f's own, see `initial_values`.
     """
-    if family != PRETRAINED:
-        return {}
     net = RetinaFace()
     if start.backbone not in ("", OF_REFERENCE):
         retinaface_weights.load_backbone(net, Path(start.backbone))

@@ -84,7 +84,7 @@ def train(
     status(_plan_of(settings, config, fabric))
     reference = load_reference(settings.start)
     # Before the pictures: where a backbone is random, it is drawn from the seed alone.
-    backbone = load_backbone(settings.start, settings.adversaries.family)
+    backbone = load_backbone(settings.start)
     reference.net.to(fabric.device)
     samples = training_samples(data, settings.data)
     pictures = training_pictures(samples, settings, reference, status)
