@@ -37,7 +37,7 @@ KINDS = {
     "plain": {},
     "detail": {"detail": 2},
     "mosaic": {},
-    "blended": {"detail": 2, "channels": 3, "softness": 0.04, "texture": 8.0, "rim": 0.12},
+    "blended": {"detail": 2, "channels": 3, "rim": 0.12, "noise": 2},
 }
 BLURS = {
     "blended": Blur(strength=2.0, blended=True),

@@ -65,13 +65,14 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
 
 
 def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
-    train(config=ground.config, data=ground.data, out=tmp_path / "run")
+    file = changed(ground, tmp_path, {"rounds = 8": "prior_rounds = 2\nrounds = 8"})
+    train(config=file, data=ground.data, out=tmp_path / "run")
     export(tmp_path / "run", tmp_path / "g.onnx")
     metadata = Dartblur(tmp_path / "g.onnx").metadata
     assert (metadata.blur, metadata.geometry) == (Blur(), WindowGeometry(24))
     told = metadata.training
     config = build_config(TrainingConfig, told["config"], "told")
-    assert config == read_config(TrainingConfig, ground.config)
+    assert config == read_config(TrainingConfig, file)
     assert (told["rounds"], told["version"]) == (8, version("dartblur"))
     assert told["data"] == data_of(ground.data, training_samples(ground.data, config.data))
     rng = np.random.default_rng(0)
@@ -83,17 +84,23 @@ def test_train_export_anonymize(ground: Ground, tmp_path: Path) -> None:
     assert not changed_pixels.any()
     rows = list(csv.DictReader((tmp_path / "run" / "log.csv").open()))
     assert [int(row["round"]) for row in rows] == list(range(1, 9))
-    assert all(float(row["cycle"]) > 0 for row in rows)
+    assert all(float(row["prior"]) > 0 for row in rows)
+    # The prior stage has no adversaries.
+    assert [bool(row["cycle"]) for row in rows] == [False] * 2 + [True] * 6
+    assert [bool(row["adversary"]) for row in rows] == [False] * 2 + [True] * 6
     assert sorted(p.name for p in (tmp_path / "run" / "sheets").iterdir()) == [
         "000004.png",
         "000008.png",
     ]
 
 
+@pytest.mark.parametrize("prior", [0, 2, 3])
 def test_killed_and_resumed_ends_with_the_same_weights(
-    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prior: int, ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every_round = short(ground, tmp_path)
+    text = every_round.read_text().replace("\nrounds", f"\nprior_rounds = {prior}\nrounds")
+    every_round.write_text(text)
     train(config=every_round, data=ground.data, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
         kill_at(patch, last=2)
@@ -237,12 +244,15 @@ def test_bfloat16_starts_with_the_same_losses(ground: Ground, tmp_path: Path) ->
     "switch",
     [
         *("review = 0.0", "operational = 0.0", "posthoc = 0.0"),
+        *("prior = 0.0", "texture = 0.0"),
         *("reference_features = 0.0", "adversary_features = 1.0", 'updates = "four"'),
     ],
 )
 def test_every_objective_has_a_switch(ground: Ground, tmp_path: Path, switch: str) -> None:
     name, value = switch.split(" = ")
+    taken = {f"{name} = 0.5\n": ""} if name in ("prior", "texture") else {}
     changes = {"balanced = true": f"balanced = true\n{switch}", "rounds = 8": "rounds = 1"}
+    changes = taken | changes
     config = changed(ground, tmp_path, changes)
     train(config=config, data=ground.data, out=tmp_path / "run")
     (row,) = csv.DictReader((tmp_path / "run" / "log.csv").open())
@@ -263,26 +273,3 @@ def test_without_the_second_order_the_cycle_loss_moves_nothing(
         weights[name] = read(tmp_path / name / "checkpoint.pt")["generator"]["last.weight"]
     assert torch.equal(weights["first"], weights["none"])
     assert not torch.equal(weights["first"], weights["second"])
-
-
-def test_a_training_begins_with_a_smaller_generator(ground: Ground, tmp_path: Path) -> None:
-    """What the other net has is taken over, what is new is its own."""
-    first = short(ground, tmp_path)
-    train(config=first, data=ground.data, out=tmp_path / "first")
-    source = tmp_path / "first" / "checkpoint.pt"
-    text = first.read_text().replace("[generator]\n", "[generator]\ndetail = 2\nchannels = 3\n")
-    text = text.replace("\nrounds = 4", f'\nrounds = 1\nbegin_from = "{source.as_posix()}"')
-    second = tmp_path / "second.toml"
-    second.write_text(text)
-    train(config=second, data=ground.data, out=tmp_path / "second")
-    before, after = (
-        read(source)["generator"],
-        read(tmp_path / "second" / "checkpoint.pt")["generator"],
-    )
-    new = {name for name in after if name.startswith("detail.")}
-    assert new
-    assert before.keys() == after.keys() - new
-    assert len(before["last.weight"]) == 1
-    assert len(after["last.weight"]) == 3
-    # One step of Adam moves a value by its rate, 0.001; one of lightness began as three of colours.
-    assert all((after[name] - value).abs().max() < 0.002 for name, value in before.items())

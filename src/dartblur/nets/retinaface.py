@@ -17,6 +17,7 @@ MEAN = (104.0, 117.0, 123.0)
 _WIDTHS = (8, 16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 256, 256)
 _STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 _TAPS = (5, 11, 13)
+_SHALLOW = (0, 1, 3)
 _WIDTH = 64
 _ANCHORS = 2
 _SLOPE = 0.1
@@ -116,6 +117,15 @@ class RetinaFace(DetectorNet):
             if i in _TAPS:
                 taps.append(x)
         return taps
+
+    def shallow(self, images: Tensor) -> list[Tensor]:
+        """The first features, which tell texture: 8, 16 and 32 channels at strides 2, 2 and 4."""
+        x, seen = images - self.mean, []
+        for i, block in enumerate(self.backbone[: _SHALLOW[-1] + 1]):
+            x = block(x)
+            if i in _SHALLOW:
+                seen.append(x)
+        return seen
 
     def neck(self, taps: list[Tensor]) -> list[Tensor]:
         """Features before the heads at strides 8, 16, 32: (B, 64, H / stride, W / stride) each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,17 +12,13 @@ _FULL = 127.5
 _GAIN = 16.0
 _FINE_CHANNELS = 16
 SMALL = -0.5
-"""Log size (23 pixels) up to which a change is coarse: no details, and nothing to smooth."""
+"""Log size (23 pixels) up to which a change is coarse: no details."""
 # Log sizes (23 to 45 pixels) between which details fade in: below, a cell is less than a pixel.
 _FADE = (SMALL, 0.5)
-# Log sizes (23 to 64 pixels) between which smoothing sets in: a small face is soft as it is.
-_SMOOTHED = (SMALL, 1.0)
-# And those (91 to 181 pixels) in which it doubles: the larger a face, the more a person sees of it.
-_DOUBLED = (1.5, 2.5)
-# σ in cells that stands for no smoothing: 0 cannot be divided by.
-_NONE = 0.1
 # Half a box in halves of its window, but for rounding to pixels.
 _BOX = 0.75
+# Side of the table that noise is cut from: many more places than faces in any picture.
+_TABLE = 512
 
 
 class _Block(nn.Module):
@@ -38,17 +35,19 @@ class _Block(nn.Module):
 class _Detail(nn.Module):
     """What lies between the cells: a blurred face has nothing there to see, a clear one has."""
 
-    def __init__(self, inputs: int, outputs: int, factor: int) -> None:
+    def __init__(self, inputs: int, outputs: int, factor: int, noise: int) -> None:
         super().__init__()
         self.factor = factor
-        self.spread = nn.Conv2d(inputs, _FINE_CHANNELS * factor**2, 3, padding=1)
+        # Resized and then convolved: a pixel shuffle leaves a mesh on large faces.
+        self.spread = nn.Conv2d(inputs + noise, _FINE_CHANNELS, 3, padding=1)
         self.second = nn.Conv2d(_FINE_CHANNELS, _FINE_CHANNELS, 3, padding=1)
         self.last = nn.Conv2d(_FINE_CHANNELS, outputs, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.pixel_shuffle(functional.leaky_relu(self.spread(x), 0.2), self.factor)
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        x = functional.interpolate(x, scale_factor=float(self.factor), mode="bilinear")
+        x = functional.leaky_relu(self.spread(torch.cat([x, noise], 1)), 0.2)
         out: Tensor = self.last(functional.leaky_relu(self.second(x), 0.2))
         return out
 
@@ -59,19 +58,15 @@ class WindowGenerator(nn.Module):
     size: side of the square window in cells, a multiple of 8. width: channels of the first level.
     channels: 1 changes lightness alone, 3 changes colours. limit: the largest change on the 0 to
     255 scale. detail: cells of the change along each cell of the window; large faces need more
-    than the window holds, or a detector learns that faces are smooth. softness: σ of the smoothing
-    of the change at 64 pixels, as a share of the face's side, so that a large face reads as a
-    blurred one; twice that at 181 pixels, and a small face is left as it is. texture: most that the
-    smoothing leaves at 64 pixels of what is finer, on the 0 to 255 scale: too faint for a person to
-    read a face from, and enough for a detector not to learn that large faces are smooth; it falls
-    to texture² / limit at 181 pixels, where a mesh of cells would show. rim: width of the strip
+    than the window holds, or a detector learns that faces are smooth. rim: width of the strip
     inside the box's edge in which the change fades out, as a share of half the window, so that it
-    makes no seam.
+    makes no seam. noise: channels of noise that it sees beside the face, see `noise_for`: texture
+    can be made of it, which is not the person's.
     """
 
     grid: Tensor
-    apart: Tensor
     inside: Tensor
+    table: Tensor
 
     def __init__(
         self,
@@ -80,37 +75,34 @@ class WindowGenerator(nn.Module):
         channels: int = 1,
         limit: float = 128.0,
         detail: int = 1,
-        softness: float = 0.0,
-        texture: float = 0.0,
         rim: float = 0.0,
+        noise: int = 0,
     ) -> None:
         super().__init__()
         if size % 8 or size <= 0:
             raise ValueError(f"size must be a positive multiple of 8, not {size}")
-        if softness < 0 or rim < 0 or not 0 <= texture <= limit:
-            raise ValueError(
-                f"softness ({softness}) and rim ({rim}) must not be negative, "
-                f"and texture ({texture}) must lie within 0 and limit ({limit})"
-            )
+        if rim < 0 or noise < 0:
+            raise ValueError(f"rim ({rim}) and noise ({noise}) must not be negative")
         self.size, self.channels, self.limit = size, channels, limit
         widths = (width, 2 * width, 4 * width, 4 * width)
         self.down = nn.ModuleList(
-            _Block(i, o) for i, o in zip((6, *widths[:-1]), widths, strict=True)
+            _Block(i, o) for i, o in zip((6 + noise, *widths[:-1]), widths, strict=True)
         )
         self.up = nn.ModuleList(_Block(widths[i + 1] + widths[i], widths[i]) for i in range(3))
         self.last = nn.Conv2d(width, channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias if self.last.bias is not None else self.last.weight)
-        self.detail = _Detail(width, channels, detail) if detail > 1 else None
+        self.detail = _Detail(width, channels, detail, noise) if detail > 1 else None
         line = _line(size)
         grid = torch.stack([line.expand(size, size), line[:, None].expand(size, size)])
         self.register_buffer("grid", grid[None], persistent=False)
-        self.softness, self.texture, self.rim = softness, texture, rim
+        self.rim, self.noise = rim, noise
         fine = _line(size * detail)
-        self.register_buffer("apart", (fine[:, None] - fine).square(), persistent=False)
         outwards = torch.maximum(fine.abs()[:, None], fine.abs())
         inside = ((_BOX - outwards) / max(rim, 1e-6)).clamp(0, 1)
         self.register_buffer("inside", inside, persistent=False)
+        drawn = np.random.default_rng(0).standard_normal((noise, _TABLE, _TABLE), np.float32)
+        self.register_buffer("table", torch.from_numpy(drawn).flatten(1), persistent=False)
 
     def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
         """The change to add, (N, channels, detail · size, detail · size) on the 0 to 255 scale.
@@ -120,12 +112,17 @@ class WindowGenerator(nn.Module):
         """
         return self.head(*self.trunk(windows, log_size), log_size)
 
-    def trunk(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor]:
-        """What every window needs: the change in the window's own cells, and features for more."""
+    def trunk(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What every window needs: the change in the window's own cells, features and noise."""
+        noise = self.noise_for(windows)
         x = windows / _FULL - 1
         grid = self.grid.expand(x.shape[0], -1, -1, -1)
         side = log_size.view(-1, 1, 1, 1).expand(-1, 1, self.size, self.size)
-        x = torch.cat([x, grid, side], 1)
+        factor = noise.shape[-1] // self.size
+        # Summed and scaled so that its variance is 1 again.
+        cells = noise.reshape(x.shape[0], self.noise, self.size, factor, self.size, factor)
+        coarse = cells.sum((3, 5)) / factor
+        x = torch.cat([x, grid, side, coarse], 1)
         skips = []
         for i, block in enumerate(self.down):
             x = block(x if i == 0 else functional.max_pool2d(x, 2))
@@ -133,19 +130,33 @@ class WindowGenerator(nn.Module):
         for i in (2, 1, 0):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.up[i](torch.cat([x, skips[i]], 1))
-        return self.last(x), x
+        return self.last(x), x, noise
 
-    def head(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+    def noise_for(self, windows: Tensor) -> Tensor:
+        """White noise, (N, noise, detail · size, detail · size): a cut from one fixed table.
+
+        Where it is cut depends on the window's own pixels, which are whole numbers: their sum is
+        exact, so that the same blurred face gets the same noise on every machine.
+        """
+        side = len(self.inside)
+        places = _TABLE - side
+        total = windows.round().sum((1, 2, 3)).long()
+        corner = (total % places) * _TABLE + (total // places) % places
+        steps = torch.arange(side, device=windows.device)
+        at = corner[:, None] + (steps[:, None] * _TABLE + steps).flatten()
+        return self.table[:, at].transpose(0, 1).reshape(windows.shape[0], self.noise, side, side)
+
+    def head(self, begun: Tensor, features: Tensor, noise: Tensor, log_size: Tensor) -> Tensor:
         """The change of windows of any size, see `trunk`."""
         change = self._spread(begun)
         if self.detail is not None:
-            change = change + _share(log_size, _FADE) * self.detail(features)
+            change = change + _share(log_size, _FADE) * self.detail(features, noise)
         change = self._limited(change)
-        if self.softness:
-            change = self._smoothed(change, log_size)
         return change * self.inside if self.rim else change
 
-    def head_small(self, begun: Tensor, features: Tensor, log_size: Tensor) -> Tensor:
+    def head_small(
+        self, begun: Tensor, features: Tensor, noise: Tensor, log_size: Tensor
+    ) -> Tensor:
         """What `head` is for log sizes up to `SMALL`, at less cost."""
         change = self._limited(self._spread(begun))
         return change * self.inside if self.rim else change
@@ -158,18 +169,6 @@ class WindowGenerator(nn.Module):
 
     def _limited(self, change: Tensor) -> Tensor:
         return self.limit * torch.tanh(change * (_GAIN / self.limit))
-
-    def _smoothed(self, change: Tensor, log_size: Tensor) -> Tensor:
-        share = _share(log_size, _SMOOTHED) + _share(log_size, _DOUBLED)
-        cell = 2 / self.apart.shape[0]
-        sigma = (share * self.softness * 2 * _BOX).clamp(min=_NONE * cell)
-        blur = torch.exp(-self.apart / (2 * sigma.square()))
-        blur = blur / blur.sum(-1, keepdim=True)
-        smooth = blur @ change @ blur.transpose(-1, -2)
-        if not self.texture:
-            return smooth
-        most = self.limit * (self.texture / self.limit) ** share
-        return smooth + most * torch.tanh((change - smooth) / most)
 
 
 def _share(log_size: Tensor, between: tuple[float, float]) -> Tensor:

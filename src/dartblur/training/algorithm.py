@@ -60,7 +60,7 @@ def one_round(
         moments = AdamState.of(f_g.optimizer, theta)
         detectors = Detectors(reference, f_g.family, f_g.net, moments)
         rate = generator_rate(config, training.round)
-        for names in updates_of(config.objectives):  # each alone, as in the paper, or all as a sum
+        for names in updates_of(config, training.round):  # each alone, as in the paper, or all
             composite = training.compose(g, batch)  # g(x, b)
             seen = composite.leaf(batch) if config.objectives.balanced else composite
             forward = ForwardPass(seen, batch, detectors, config.objectives, config.inner)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from dartblur.config_file import build_config, differing_fields
 from dartblur.errors import TrainingError
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "checkpoint.pt"
 _FREE = ("run.save_minutes", "run.sheet_rounds", "run.threads", "data.workers", "run.device")
-# Where a change of lightness becomes one of three colours.
-_LAST = ("last.weight", "last.bias", "detail.last.weight", "detail.last.bias")
 
 
 def save(training: Training, config: TrainingConfig, out: Path) -> None:
@@ -102,32 +99,13 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
 def take_over(training: Training, path: Path) -> None:
     """Begins a training, at its round 0, with the nets and optimizers of another one.
 
-    A generator that has grown since (`detail`, or three `channels` instead of one) begins with what
-    the smaller one did, and with an optimizer of its own.
-
     Raises:
         TrainingError: as for `read`, or the nets are of another shape.
     """
     content = read(path)
-    smaller = content["generator"]
-    for name, net in (("generator", training.generator), ("average", training.average)):
-        content[name] = _grown(content[name], net.state_dict())
-    if any(smaller.get(key) is not value for key, value in content["generator"].items()):
-        content["optimizer"] = training.optimizer.state_dict()
     before = record(content["config"], content["round"], content["origin"])
     training.origin = {**training.origin, "begun_from": before}
     _fill(training, content, path)
-
-
-def _grown(values: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Values of a smaller generator for a larger one that paints the same."""
-    grown = dict(values)
-    for key, own in wanted.items():
-        if key.startswith("detail.") and key not in values:
-            grown[key] = own
-        elif key in _LAST and key in values and len(values[key]) == 1 < len(own):
-            grown[key] = values[key].expand(own.shape).clone()
-    return grown
 
 
 def _fill(training: Training, content: dict[str, Any], path: Path) -> None:

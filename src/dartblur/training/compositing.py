@@ -34,6 +34,11 @@ class Batch(NamedTuple):
         pixels = fragments.new_zeros(len(self.pixel), fragments.shape[1])
         return pixels.index_add(0, self.fragment, self.share[:, None] * fragments)
 
+    def fragments_of(self, image: Tensor) -> Tensor:
+        """The values of an image, (B, C, H, W), in the pixels of all fragments: (S, C)."""
+        flat = image.permute(0, 2, 3, 1).reshape(-1, image.shape[1])
+        return flat[self.pixel[self.fragment]]
+
 
 class Composite(NamedTuple):
     """A batch with a generator's change in the faces."""

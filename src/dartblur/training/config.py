@@ -17,8 +17,9 @@ class Data:
     """What the nets see.
 
     image_size: longer side of a picture in pixels. crop: side of the square around a face. batch:
-    pictures a round, of one process. scale: range of random resizing. colour: largest random gain,
-    as a share. grow: boxes of a picture are grown by up to this share, in `grown` of all pictures.
+    pictures a round, of one process. scale: range of random resizing, even in its logarithm.
+    colour: largest random gain, as a share. grow: boxes of a picture are grown by up to this
+    share, in `grown` of all pictures.
     memory_gb: limit of decoded pictures. holdout: every n-th picture is kept for probes. workers:
     processes that make batches. found: least score of f's boxes on the clear picture, which are
     the targets f(x). overlap: intersection over union from which a better box replaces another.
@@ -42,7 +43,7 @@ class Data:
 class Generator:
     """The net that is trained, and how.
 
-    detail, softness, texture, rim: of the window generator, see `nets.window`. decay: rate at the
+    detail, rim, noise: of the window generator, see `nets.window`. decay: rate at the
     end as a share of the first, along a cosine. epoch_decay: times this with each epoch of the
     generator that is done. ema: of the weights that are exported; 0 for none. clip: largest norm of
     the gradient.
@@ -54,9 +55,8 @@ class Generator:
     channels: int = 1
     limit: float = 64.0
     detail: int = 1
-    softness: float = 0.0
-    texture: float = 0.0
     rim: float = 0.0
+    noise: int = 0
     rate: float = 5e-4
     betas: tuple[float, float] = (0.5, 0.999)
     decay: float = 0.05
@@ -75,6 +75,8 @@ class Generator:
 class Objectives:
     """Weights of what the generator is trained for; 0 switches one off.
 
+    prior: in means of `prior_cells` cells along a window. texture: of a face of which
+    `texture_share` is clear, the rest blurred. Both: see `training.objectives`.
     cycle goes through the inner step; with `first_order` it is reported and not descended.
     reference_features, adversary_features: feature matching, see `training.objectives`.
     updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
@@ -87,7 +89,11 @@ class Objectives:
     cycle: float = 2.0
     reference_features: float = 1.0
     adversary_features: float = 0.0
+    prior: float = 0.0
+    texture: float = 0.0
     margin: float = 20.0
+    prior_cells: int = 16
+    texture_share: float = 0.7
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"
     balanced: bool = False
@@ -139,6 +145,8 @@ class Adversaries:
 class Run:
     """How long, and what is kept.
 
+    rounds: in all. prior_rounds: so many of them, the first ones, are for the objectives that need
+    no detector in training (review, prior and texture); there are no adversaries until then.
     begin_from: a checkpoint whose nets and optimizers are taken over, at round 0 of this
     configuration. epoch: its rounds; 0 where nothing goes by epochs. save_minutes: between
     checkpoints. sheet_rounds: from one picture sheet to the next. precision: as Lightning Fabric
@@ -146,6 +154,7 @@ class Run:
     """
 
     rounds: int = 1000
+    prior_rounds: int = 0
     epoch: int = 0
     begin_from: str = ""
     seed: int = 0

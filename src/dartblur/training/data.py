@@ -95,7 +95,7 @@ def make_crop(
     """
     if rng.random() < 0.5:
         picture = mirrored(picture)
-    factor = float(rng.uniform(*data.scale))
+    factor = float(np.exp(rng.uniform(*np.log(data.scale))))
     picture = resized(picture, factor)
     if data.colour:
         picture = replace(picture, image=_coloured(picture.image, data.colour, rng))

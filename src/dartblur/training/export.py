@@ -66,10 +66,10 @@ class _Window(torch.nn.Module):
         self.net = net
 
     def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
-        begun, features = self.net.trunk(windows, log_size)
+        begun, features, noise = self.net.trunk(windows, log_size)
         larger = (log_size > SMALL).any()
         ways = self.net.head, self.net.head_small
-        change: Tensor = torch.cond(larger, *ways, (begun, features, log_size))
+        change: Tensor = torch.cond(larger, *ways, (begun, features, noise, log_size))
         return change
 
 

@@ -39,11 +39,6 @@ def fit(
     Raises:
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
-    if training.round == 0 and not config.run.begin_from:
-        pool = training.pool
-        examples = _examples(training, _loader(pictures, config, 0, fabric), fabric)
-        steps = status.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
-        pool.warm_up(steps, lambda adversary: average_adversary(adversary, fabric))
     batches = _loader(pictures, config, training.round, fabric)
     names = [*active(config.objectives), "adversary"]
     saved = time.monotonic()
@@ -55,6 +50,10 @@ def fit(
         for batch in batches:
             if training.round >= config.run.rounds:
                 break
+            if training.round == config.run.prior_rounds and not config.run.begin_from:
+                _warm_up(
+                    training, _loader(pictures, config, training.round, fabric), fabric, status
+                )
             batch = fabric.to_device(batch)
             with fabric.autocast():
                 losses, composite = one_round(training, reference, batch, config, fabric)
@@ -69,6 +68,18 @@ def fit(
                 if last or training.round % config.run.sheet_rounds == 0:
                     sheet = out / SHEETS / f"{training.round:06d}.png"
                     write_sheet(sheet, batch, composite, reference)
+
+
+def _warm_up(
+    training: Training,
+    batches: torch.utils.data.DataLoader[Batch],
+    fabric: Fabric,
+    status: StatusLines,
+) -> None:
+    pool = training.pool
+    examples = _examples(training, batches, fabric)
+    steps = status.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
+    pool.warm_up(steps, lambda adversary: average_adversary(adversary, fabric))
 
 
 def _examples(

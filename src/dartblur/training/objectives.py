@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
+from dartblur.losses.faces import cell_means, covariance_distance, covariances, prior_distance
 from dartblur.losses.review import review_loss
 from dartblur.nets.base import DetectorNet, Raw
 from dartblur.nets.families import Family, Loss
+from dartblur.nets.retinaface import RetinaFace
 from dartblur.second_order import AdamState, Parameters, adam_step, gradients_of, sgd_step
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Inner, Objectives
@@ -133,12 +135,46 @@ def adversary_features(forward: ForwardPass) -> Tensor:
     return feature_distance(forward.fg_taps + forward.fg_neck, wanted)
 
 
+def prior(forward: ForwardPass) -> Tensor:
+    """Seen from afar, g(x, b) is x: the mean colour of every cell of a face.
+
+    What is finer than a cell is left free. g sees h(x, b) alone, so it learns the likeliest face.
+    """
+    batch, cells = forward.batch, forward.weights.prior_cells
+    size = batch.windows.shape[-1]
+    place = (batch.place + 0.5) * cells / size
+    (made, weights), (wanted, _) = (
+        cell_means(batch.fragments_of(picture), batch.owner, place, len(batch.windows), cells)
+        for picture in (forward.composite.image, batch.clear)
+    )
+    return prior_distance(made, wanted, weights)
+
+
+def texture(forward: ForwardPass) -> Tensor:
+    """Texture matching: in every face f's first features vary as they do in x.
+
+    Statistics and no places, so that noise can meet them. What is wanted is x as softened by
+    `texture_share`, since the result should read as blurred.
+    """
+    f, batch, share = forward.detectors.reference.net, forward.batch, forward.weights.texture_share
+    assert isinstance(f, RetinaFace)
+    with torch.no_grad():
+        wanted = f.shallow(share * batch.clear + (1 - share) * batch.blurred)
+    faces, side = len(batch.windows), batch.clear.shape[-1]
+    pixel = batch.pixel[batch.fragment]
+    parts = [
+        covariance_distance(*(covariances(x, pixel, batch.owner, faces, side) for x in pair))
+        for pair in zip(f.shallow(forward.composite.image), wanted, strict=True)
+    ]
+    return torch.stack(parts).sum()
+
+
 OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
     {
         function.__name__: function
         # The paper's four, and ours before those that f_g's own loss makes.
         for function in (
-            *(review, operational),
+            *(review, prior, texture, operational),
             *(reference_features, adversary_features),
             *(posthoc, cycle),
         )

@@ -145,9 +145,8 @@ def make_generator(
         channels=settings.channels,
         limit=settings.limit,
         detail=settings.detail,
-        softness=settings.softness,
-        texture=settings.texture,
         rim=settings.rim,
+        noise=settings.noise,
     )
     return net.to(memory_format=torch.channels_last), composite_windows  # type: ignore[call-overload]
 
