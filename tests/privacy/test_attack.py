@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="comes with the extra privacy")
 
 from dartblur.boxes import Boxes
+from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.privacy import plan, work
@@ -130,3 +131,9 @@ def test_a_wrong_protocol_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         run(data, tmp_path / "run", **options)
+
+
+def test_the_shipped_protocol_names_what_there_is() -> None:
+    folder = Path(__file__).parents[2] / "configs"
+    plan.check(read_config(AttackConfig, folder / "attack-small.toml"))
+    plan.check(AttackConfig())

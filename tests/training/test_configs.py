@@ -25,7 +25,7 @@ from dartblur.training.schedule import Phase, active, generator_rate, phase_of, 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith("benchmark")]
+SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith(("attack", "benchmark"))]
 # Sizes alone; what it begins with, and what it is trained for, stays.
 SMALLER = {
     "image_size": "96", "crop": "96", "batch": "2", "workers": "0", "memory_gb": "0.5",
