@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dartblur.batch.inputs import Inputs, Job, check_places, stamp_of
+from dartblur.batch.inputs import Inputs, Job, check_places
 from dartblur.batch.ledger import Ledger
 from dartblur.batch.options import AnonymizationOptions, FilmOptions, RunOptions
 from dartblur.batch.report import add_to_report, check_report, write_report
@@ -24,6 +24,7 @@ from dartblur.batch.runner import (
     tell,
     write_boxes,
 )
+from dartblur.batch.stamps import stamp_of
 from dartblur.batch.state import LEDGER_NAME, REPORT_NAME, ledger_of_file, parts_of, state_of
 from dartblur.batch.worker import BoxesOf, Worker, boxes_file_of
 from dartblur.coco import read_coco

@@ -18,13 +18,13 @@ from dartblur import boxes as boxlib
 from dartblur.batch.inputs import Job
 from dartblur.batch.ledger import failed_record
 from dartblur.batch.options import AnonymizationOptions
+from dartblur.batch.remote import write, writing
 from dartblur.coco import PictureBoxes
 from dartblur.datasets import Labelled
 from dartblur.datasets.contents import why_not_plain
 from dartblur.datasets.shards import copy_shard, is_shard
 from dartblur.errors import BoxesError, InputError, PictureError, UsageError
 from dartblur.faces import Faces
-from dartblur.files import atomic_path, write_atomically
 from dartblur.images import PICTURE_SUFFIXES, Picture, encode_picture
 from dartblur.images.orientation import boxes_upright
 from dartblur.images.reading import MAX_MEGAPIXELS, decode_picture, read_file
@@ -96,7 +96,6 @@ class Copier:
         if job.problem:
             return failed_record(job, job.problem)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             record = self._copied(task, target)
         except (InputError, UsageError) as error:
             return failed_record(job, str(error))
@@ -127,7 +126,7 @@ class Copier:
                 raise BoxesError(
                     f"{source}: {reason}, and might show somebody; --keep {name!r} copies it"
                 )
-        write_atomically(target, safe, self.parts)
+        write(target, safe, self.parts)
         return replace(record, sha256_in=_sha256(data), sha256_out=_sha256(safe))
 
     def may_keep(self, name: str) -> bool:
@@ -185,7 +184,7 @@ class Copier:
             members.append(replace(record, file=f"{name}/{member}", source=member))
             return safe
 
-        with atomic_path(target, self.parts) as part:
+        with writing(target, self.parts) as part:
             copy_shard(source, part, hide, lambda member: self.may_keep(f"{name}/{member}"))
             before, after = _sha256_of(source), _sha256_of(part)
         return replace(

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from dartblur.batch.copier import Copier, CopyJob, Hidden
 from dartblur.batch.data_card import CARD_NAME, CardFacts, write_card
-from dartblur.batch.inputs import Inputs, Job, check_places
+from dartblur.batch.inputs import Job, check_places
 from dartblur.batch.label_index import LabelIndex, index_labels
 from dartblur.batch.ledger import Ledger
 from dartblur.batch.manifest import (
@@ -29,6 +29,13 @@ from dartblur.batch.manifest import (
 )
 from dartblur.batch.options import AnonymizationOptions, RunOptions
 from dartblur.batch.parallel import parallel_map
+from dartblur.batch.remote import (
+    check_readable,
+    check_writable,
+    is_remote,
+    jobs_of,
+    place_of,
+)
 from dartblur.batch.runner import make_folder, progress_of, summarize, tell
 from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
@@ -72,9 +79,9 @@ def dataset(
     Parameters
     ----------
     src
-        The root of the data set, or of a folder of several.
+        The root of the data set, or of a folder of several; a URL too, s3://bucket/name say.
     dst
-        The folder of the copy.
+        The folder of the copy, or a URL.
     format
         `widerface`, `fddb`, `crowdhuman`, `coco`, `yolo`, `voc` or `folder`. Default: found by
         the layout.
@@ -86,7 +93,7 @@ def dataset(
         A pattern of files that are copied as they are though they are no text, `*.mat`; may be
         given several times.
     state
-        The folder for manifest, card and memory. Default: DST.dartblur beside DST.
+        The folder for manifest, card and memory. Default: DST.dartblur beside DST; none for a URL.
     overwrite
         Does all files again.
     shard
@@ -120,6 +127,7 @@ def dataset(
         raise UsageError("--boxes and --keep-metadata are of dartblur anonymize; see --hidden")
     hide.pipeline(1)
     run.count()
+    src, dst = place_of(src), place_of(dst)
     _check_folders(src, dst, state)
     if ray:
         # Actors stand in other folders.
@@ -131,8 +139,9 @@ def dataset(
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
     share = _share_of(shard)
-    make_folder(dst)
-    state = state_of(dst, state, [src.resolve()])
+    if not is_remote(dst):
+        make_folder(dst)
+    state = state_of(dst, state, [] if is_remote(src) else [src.resolve()])
     task = _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite, share, ray)
     if merge:
         return task.merge()
@@ -177,7 +186,7 @@ class _Run:
     ray: str | None = None
 
     def __call__(self, ledger: Ledger) -> int:
-        parts = parts_of(self.dst, self.state)
+        parts = self.state if is_remote(self.dst) else parts_of(self.dst, self.state)
         remove_parts(parts)
         there: set[str] = set()
         ledger.plan(self._settled(there), again=self.overwrite)
@@ -212,7 +221,7 @@ class _Run:
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
-        for job in _distinct(Inputs([self.src], every=True), self.dst):
+        for job in _distinct(jobs_of(self.src), self.dst):
             name = job.relative.as_posix()
             if self.share and name not in self.share:
                 continue
@@ -272,6 +281,7 @@ class _Run:
                 continue
             # Whatever a killed run leaves there is ours to replace.
             ledger.writing(job.relative)
+            job = replace(job, source=place_of(job.source))
             yield CopyJob(job, self.labels.of(job.relative.as_posix()))
 
     def _enter(self, ledger: Ledger, record: Record) -> None:
@@ -288,7 +298,7 @@ class _Run:
     def _told(self) -> CardFacts:
         formats = sorted({each.name for each in self.labels.parts.values()})
         settings, own = self.hide.described(), self.hide.settings.weights is not None
-        return CardFacts(self.dst.resolve().name, formats, self.hidden, settings, own)
+        return CardFacts(self.dst.absolute().name, formats, self.hidden, settings, own)
 
     def _summarize(self, ledger: Ledger, removed: int, missing: int) -> int:
         status = summarize(ledger, "done", None)
@@ -321,6 +331,9 @@ def _check_folders(src: Path, dst: Path, state: Path | None) -> None:
     Raises:
         UsageError: one is in the way of the other, or DST is not empty and no copy of ours.
     """
+    if is_remote(src) or is_remote(dst):
+        _check_urls(src, dst, state)
+        return
     if not src.is_dir():
         raise UsageError(f"{src}: there is no such folder; name the root of a data set")
     check_places([src], dst)
@@ -332,6 +345,24 @@ def _check_folders(src: Path, dst: Path, state: Path | None) -> None:
         raise UsageError(
             f"{dst}: holds files, and {memory} knows of no run into it; name an empty folder"
         )
+
+
+def _check_urls(src: Path, dst: Path, state: Path | None) -> None:
+    one, other = (f"{str(place).rstrip('/')}/" for place in (src, dst))
+    if one.startswith(other) or other.startswith(one):
+        raise UsageError(f"{dst}: the copy and its source may not lie in each other")
+    if is_remote(src):
+        check_readable(src)
+    elif not src.is_dir():
+        raise UsageError(f"{src}: there is no such folder; name the root of a data set")
+    if not is_remote(dst):
+        return
+    if state is None:
+        raise UsageError(f"{dst}: is no folder of this machine; name one for the state: --state")
+    check_writable(dst)
+    known = (state / LEDGER_NAME).exists() or any(state.glob("shard-*"))
+    if not known and any(True for _ in jobs_of(dst)):
+        raise UsageError(f"{dst}: holds files, and {state} knows of no run into it")
 
 
 def _share_of(shard: str | None) -> Share | None:
@@ -373,5 +404,7 @@ def _distinct(jobs: Iterable[Job], dst: Path) -> Iterator[Job]:
 
 
 def _folds_case(folder: Path) -> bool:
+    if is_remote(folder):
+        return False
     with tempfile.NamedTemporaryFile(prefix=f"{PART_PREFIX}a", dir=folder) as file:
         return Path(file.name.swapcase()).exists()

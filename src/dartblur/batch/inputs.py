@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dartblur.batch.stamps import Stamp, stamp_of
 from dartblur.errors import UsageError
 from dartblur.images import PICTURE_SUFFIXES
 from dartblur.video import VIDEO_SUFFIXES, is_video
 
-Stamp = tuple[int | None, int | None]
 _SUFFIXES = PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
 
@@ -101,15 +101,6 @@ def _file_job(entry: os.DirEntry[str], path: Path, below: Path, real: str) -> Jo
         return Job(path, below, f"cannot be read: {error.strerror}")
     found = (status.st_size, status.st_mtime_ns)
     return Job(path, below, _kind_problem(status.st_mode), real_path=real, stamp=found)
-
-
-def stamp_of(path: str | Path) -> Stamp:
-    """Size and time of the last change in nanoseconds; None twice where there is no file."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - asked for every file
-    except OSError:
-        return None, None
-    return found.st_size, found.st_mtime_ns
 
 
 def check_places(paths: Sequence[Path], out: Path) -> None:

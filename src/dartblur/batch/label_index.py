@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dartblur.batch.inputs import stamp_of
+from dartblur.batch.stamps import stamp_of
 from dartblur.datasets import Format, Labelled, format_of, yolo
 from dartblur.errors import UsageError
 

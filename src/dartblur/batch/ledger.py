@@ -17,7 +17,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from dartblur.batch.inputs import Job, Stamp, stamp_of
+from dartblur.batch.inputs import Job
+from dartblur.batch.stamps import Stamp, stamp_of
 from dartblur.errors import UsageError
 from dartblur.formatting import printable
 from dartblur.records import Record
@@ -125,7 +126,7 @@ class Ledger:
             if key in entered or (old and old.run == self._run):
                 first = entered[key][1] if key in entered else old.source if old else b""
                 # A key that no file can have.
-                twin = key + b"\0" + os.fsencode(job.source)
+                twin = key + b"\0" + os.fsencode(str(job.source))
                 problem = (
                     f"would get the same output name as {os.fsdecode(first)}: "
                     "give the folders one by one"
@@ -150,7 +151,7 @@ class Ledger:
                 known[key] = old._replace(run=self._run)
                 self.kept_faces += old.faces
             else:
-                source = os.fsencode(job.source)
+                source = os.fsencode(str(job.source))
                 entered[key] = (key, source, made_from[0], self._run, "pending", *made_from[1:],
                                 *ours, 0, None, None)  # fmt: skip
         self.kept += len(kept)
@@ -163,7 +164,7 @@ class Ledger:
     def _ended(self, key: bytes, job: Job, record: Record) -> tuple[Any, ...]:
         """The row of a job that nothing is left to do for."""
         told = None if record.error is None else printable(failure_line(record))
-        return (key, os.fsencode(job.source), None, self._run, record.status, None, None, None,
+        return (key, os.fsencode(str(job.source)), None, self._run, record.status, None, None, None,
                 None, None, 0, told, record.published(self._out).to_json())  # fmt: skip
 
     def pending(self) -> Iterator[Job]:

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
 from dartblur.anonymizers.dartblur import WEIGHTS
-from dartblur.batch.inputs import stamp_of
+from dartblur.batch.stamps import stamp_of
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM

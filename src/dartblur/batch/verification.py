@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from dartblur import boxes as boxlib
 from dartblur.batch.copier import MEMBER, OTHER, PICTURE
-from dartblur.batch.inputs import Inputs, Job
+from dartblur.batch.inputs import Job
 from dartblur.batch.manifest import (
     LINES_NAME,
     TABLE_NAME,
@@ -24,6 +24,7 @@ from dartblur.batch.manifest import (
     read_table,
 )
 from dartblur.batch.parallel import parallel_map
+from dartblur.batch.remote import is_remote, jobs_of, place_of
 from dartblur.errors import InputError, UsageError
 from dartblur.formatting import printable
 from dartblur.images import read_picture
@@ -40,6 +41,9 @@ def verify_copy(dst: Path, state: Path | None, source: Path | None, workers: int
     Raises:
         UsageError: there is no copy, or no manifest of it.
     """
+    dst, source = place_of(dst), source and place_of(source)
+    if is_remote(dst) and state is None:
+        raise UsageError(f"{dst}: name the folder of its manifest with --state")
     for folder in (dst, source):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{folder}: there is no such folder")
@@ -79,7 +83,7 @@ def _faults(dst: Path, state: Path, source: Path | None, workers: int) -> Iterat
 
 
 def _files(root: Path) -> Iterator[Job]:
-    return (job for job in Inputs([root], every=True) if not job.passed_over)
+    return (job for job in jobs_of(root) if not job.passed_over)
 
 
 def _table_faults(state: Path) -> Iterator[str]:
