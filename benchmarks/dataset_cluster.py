@@ -1,6 +1,6 @@
 """A data set copied by actors of Ray's against the plain command, undisturbed and killed.
 
-    python benchmarks/dataset_cluster.py SRC WORK [--actors 2] [-- options of dartblur dataset]
+    python benchmarks/dataset_cluster.py SRC WORK [--actors 2] [--without ray] [-- OPTIONS...]
 
 Four copies of SRC below WORK: plain; with Ray; with Ray while an actor is killed; with Ray while
 the command itself is killed, and run again. All must have the bytes of the plain one. Prints a line
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--actors", type=int, default=2)
+    parser.add_argument("--without", nargs="*", default=(), help="names of runs to leave out")
     own, options = sys.argv[1:], []
     if "--" in own:
         own, options = own[: own.index("--")], own[own.index("--") + 1 :]
@@ -114,6 +115,8 @@ def main() -> None:
         "ray, the command killed": (ray, kill_the_command),
     }
     for name, (words, disturb) in runs.items():
+        if name in given.without:
+            continue
         target = given.work / name.replace(", ", "-").replace(" ", "-")
         shutil.rmtree(target, ignore_errors=True)
         shutil.rmtree(target.with_name(target.name + ".dartblur"), ignore_errors=True)

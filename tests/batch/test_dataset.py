@@ -23,7 +23,7 @@ from tests.pictures import tree
 pytest.importorskip("pyarrow", reason="the manifest needs the extra dataset")
 pytest.importorskip("yaml", reason="YOLO needs the extra dataset")
 
-from dartblur.batch import dataset_command
+from dartblur.batch import dataset_places
 from dartblur.batch.data_card import FIDELITY
 from dartblur.batch.manifest import Row, read_manifest, read_table, write_manifest
 from dartblur.datasets import FORMATS, recognized
@@ -337,7 +337,7 @@ def test_names_that_differ_in_case_are_two_files(
     save(tmp_path / "src/A.png", 1)
     assert copy(tmp_path / "src", tmp_path / "dst").status == 0
     assert tree(tmp_path / "dst") == ["A.png", "a.png"]
-    monkeypatch.setattr(dataset_command, "_folds_case", lambda folder: True)
+    monkeypatch.setattr(dataset_places, "folds_case", lambda folder: True)
     outcome = copy(tmp_path / "src", tmp_path / "other")
     assert outcome.status == 1
     assert "in case alone" in outcome.error
@@ -559,8 +559,8 @@ def test_a_broken_tar_fails_alone(tmp_path: Path, copy: Callable[..., Outcome]) 
 DYING = """
 import os, signal, sys
 from dartblur import cli
-from dartblur.batch import copier
-moment, begun, real = sys.argv.pop(1), [], copier.write_atomically
+from dartblur.batch import remote
+moment, begun, real = sys.argv.pop(1), [], remote.write_atomically
 
 def write(target, data, parts=None):
     begun.append(target)
@@ -572,7 +572,7 @@ def write(target, data, parts=None):
         (parts / ".dartblur-dying.part").write_bytes(data[:100])
     os.kill(os.getpid(), signal.SIGKILL)
 
-copier.write_atomically = write
+remote.write_atomically = write
 cli.main()
 """
 

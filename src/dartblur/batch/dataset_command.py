@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
-from zlib import crc32
 
 from cyclopts import Parameter
 
 from dartblur.batch.copier import Copier, CopyJob, Hidden
 from dartblur.batch.data_card import CARD_NAME, CardFacts, write_card
-from dartblur.batch.inputs import Job, check_places
+from dartblur.batch.dataset_places import check_folders, distinct
+from dartblur.batch.inputs import Job
 from dartblur.batch.label_index import LabelIndex, index_labels
 from dartblur.batch.ledger import Ledger
 from dartblur.batch.manifest import (
     LINES_NAME,
     Row,
+    is_sound,
     merge_manifests,
     read_manifest,
     rows_of,
@@ -30,19 +29,18 @@ from dartblur.batch.manifest import (
 from dartblur.batch.options import AnonymizationOptions, RunOptions
 from dartblur.batch.parallel import parallel_map
 from dartblur.batch.remote import (
-    check_readable,
-    check_writable,
     is_remote,
     jobs_of,
     place_of,
 )
 from dartblur.batch.runner import make_folder, progress_of, summarize, tell
+from dartblur.batch.shares import Share, shard_folders, share_of
 from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
 from dartblur.cluster import ray_map
 from dartblur.datasets import FACE_CLASSES
 from dartblur.errors import UsageError
-from dartblur.files import PART_PREFIX, remove_parts
+from dartblur.files import remove_parts
 from dartblur.formatting import printable
 from dartblur.pipeline import cores
 from dartblur.records import Record
@@ -128,7 +126,7 @@ def dataset(
     hide.pipeline(1)
     run.count()
     src, dst = place_of(src), place_of(dst)
-    _check_folders(src, dst, state)
+    check_folders(src, dst, state)
     if ray:
         # Actors stand in other folders.
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
@@ -138,7 +136,7 @@ def dataset(
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
-    share = _share_of(shard)
+    share = share_of(shard)
     if not is_remote(dst):
         make_folder(dst)
     state = state_of(dst, state, [] if is_remote(src) else [src.resolve()])
@@ -150,23 +148,6 @@ def dataset(
         make_folder(task.state)
     with _opened(task.state, dst) as ledger:
         return task(ledger)
-
-
-@dataclass(frozen=True)
-class Share:
-    """The files of one of `count` commands that work side by side; number: from 1."""
-
-    number: int
-    count: int
-
-    @property
-    def folder(self) -> str:
-        """Where its state lies, below that of the copy."""
-        return f"shard-{self.number}-of-{self.count}"
-
-    def __contains__(self, name: str) -> bool:
-        # By the name alone: no command need know what the others see.
-        return crc32(os.fsencode(name)) % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -190,14 +171,17 @@ class _Run:
         remove_parts(parts)
         there: set[str] = set()
         ledger.plan(self._settled(there), again=self.overwrite)
-        removed = 0
-        for path in ledger.left_over():
+        left_over = list(ledger.left_over())
+        if left_over or ledger.count_pending():
+            # Until this run has ended, no manifest tells the truth.
+            (self.state / LINES_NAME).unlink(missing_ok=True)
+        for path in left_over:
             path.unlink()
-            removed += 1
         missing = self._tell_labels(there)
         self._copy(ledger, parts)
-        self._write(rows_of(ledger.report()))
-        return self._summarize(ledger, removed, missing)
+        if not is_sound(self.state):
+            self._write(rows_of(ledger.report()))
+        return self._summarize(ledger, len(left_over), missing)
 
     def merge(self) -> int:
         """Joins the manifests of all shards; returns the exit status.
@@ -205,7 +189,7 @@ class _Run:
         Raises:
             UsageError: not all of one number of shards are there.
         """
-        folders = _shard_folders(self.state)
+        folders = shard_folders(self.state)
         self._write(merge_manifests(folders))
         rows = list(read_manifest(self.state / LINES_NAME))
         failed = sum(row.status == "failed" for row in rows)
@@ -221,7 +205,7 @@ class _Run:
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
-        for job in _distinct(jobs_of(self.src), self.dst):
+        for job in distinct(jobs_of(self.src), self.dst):
             name = job.relative.as_posix()
             if self.share and name not in self.share:
                 continue
@@ -323,88 +307,3 @@ def _opened(state: Path, dst: Path) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
-
-
-def _check_folders(src: Path, dst: Path, state: Path | None) -> None:
-    """Refuses folders that lie in each other, and a DST that holds something else.
-
-    Raises:
-        UsageError: one is in the way of the other, or DST is not empty and no copy of ours.
-    """
-    if is_remote(src) or is_remote(dst):
-        _check_urls(src, dst, state)
-        return
-    if not src.is_dir():
-        raise UsageError(f"{src}: there is no such folder; name the root of a data set")
-    check_places([src], dst)
-    if src.resolve().is_relative_to(dst.resolve()):
-        raise UsageError(f"{src}: the data set may not lie in the folder of its copy {dst}")
-    memory = state or dst.resolve().with_name(f"{dst.resolve().name}.dartblur")
-    known = (memory / LEDGER_NAME).exists() or any(memory.glob("shard-*"))
-    if not known and dst.is_dir() and any(dst.iterdir()):
-        raise UsageError(
-            f"{dst}: holds files, and {memory} knows of no run into it; name an empty folder"
-        )
-
-
-def _check_urls(src: Path, dst: Path, state: Path | None) -> None:
-    one, other = (f"{str(place).rstrip('/')}/" for place in (src, dst))
-    if one.startswith(other) or other.startswith(one):
-        raise UsageError(f"{dst}: the copy and its source may not lie in each other")
-    if is_remote(src):
-        check_readable(src)
-    elif not src.is_dir():
-        raise UsageError(f"{src}: there is no such folder; name the root of a data set")
-    if not is_remote(dst):
-        return
-    if state is None:
-        raise UsageError(f"{dst}: is no folder of this machine; name one for the state: --state")
-    check_writable(dst)
-    known = (state / LEDGER_NAME).exists() or any(state.glob("shard-*"))
-    if not known and any(True for _ in jobs_of(dst)):
-        raise UsageError(f"{dst}: holds files, and {state} knows of no run into it")
-
-
-def _share_of(shard: str | None) -> Share | None:
-    if shard is None:
-        return None
-    number, slash, count = shard.partition("/")
-    if not (slash and number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"--shard must be i/n, 1/8 to 8/8 say, not {shard!r}")
-    return Share(int(number), int(count))
-
-
-def _shard_folders(state: Path) -> list[Path]:
-    folders = sorted(state.glob("shard-*-of-*"))
-    counts = {folder.name.rpartition("-")[2] for folder in folders}
-    if len(counts) != 1:
-        told = f"shards of {' and of '.join(sorted(counts))}" if counts else "no shards"
-        raise UsageError(f"{state}: holds {told}; run --shard 1/n to n/n first, with one n")
-    [count] = map(int, counts)
-    wanted = [state / Share(number, count).folder for number in range(1, count + 1)]
-    for folder in wanted:
-        if not (folder / LINES_NAME).is_file():
-            raise UsageError(f"{folder}: has no manifest; end that shard first")
-    return wanted
-
-
-def _distinct(jobs: Iterable[Job], dst: Path) -> Iterator[Job]:
-    """The jobs; where the file system of DST takes two names for one, the second has a problem."""
-    if not _folds_case(dst):
-        yield from jobs
-        return
-    seen: set[str] = set()
-    for job in jobs:
-        key = job.relative.as_posix().casefold()
-        if key in seen:
-            told = "its name differs from another's in case alone, and DST takes them for one"
-            job = replace(job, problem=told)
-        seen.add(key)
-        yield job
-
-
-def _folds_case(folder: Path) -> bool:
-    if is_remote(folder):
-        return False
-    with tempfile.NamedTemporaryFile(prefix=f"{PART_PREFIX}a", dir=folder) as file:
-        return Path(file.name.swapcase()).exists()

@@ -109,6 +109,18 @@ def write_manifest(folder: Path, rows: Iterable[Row]) -> None:
     _write_table(folder / TABLE_NAME, read_manifest(lines), digest.hexdigest())
 
 
+def is_sound(folder: Path) -> bool:
+    """True where a manifest lies that is as it was written."""
+    try:
+        content = (folder / LINES_NAME).read_bytes()
+        body, _, signed = content.removesuffix(b"\n").rpartition(b"\n")
+        told = json.loads(signed)[_SIGNED]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    digest = hashlib.sha256(body + b"\n" if body else b"").hexdigest()
+    return bool(told == digest) and (folder / TABLE_NAME).is_file()
+
+
 def read_manifest(path: Path) -> Iterator[Row]:
     """The rows of a manifest of JSON lines.
 
