@@ -105,19 +105,6 @@ def test_the_largest_view_tells_what_is_small() -> None:
     assert faces.scores[0] == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_large_box_needs_a_better_score_and_a_smaller_zoom_helps() -> None:
-    image = picture(640, 640, (20, 20, 532, 532))
-    loss = float(np.log(3))
-    close, far = (
-        Member(Bright("stub"), decode, zoom, own_size=1, large_penalty=loss) for zoom in (1, 0.5)
-    )
-    # Odds 1 : 1, a third of that for the doubling from 256 to 512 pixels.
-    assert close(image, 0.1)[1][0] == pytest.approx(0.25, abs=0.01)
-    assert far(image, 0.1)[1][0] == pytest.approx(0.5, abs=0.01)
-    found = [Ensemble(members, 0.4)([image])[0] for members in ((close,), (close, far))]
-    assert [len(faces) for faces in found] == [0, 1]
-
-
 def nothing(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
     return np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
@@ -153,3 +140,38 @@ def test_looks_that_do_not_see_such_a_size_have_no_vote(
     )
     [faces] = Ensemble(members, 0.05, vote=2.0)([picture(512, 512, box)])
     assert faces.scores.max() == pytest.approx(0.5)
+
+
+def shifted(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+    boxes, scores = decode(maps, index, floor)
+    return boxes + np.array([0, 40, 0, 40], np.float32), scores
+
+
+def test_a_member_that_sees_the_face_elsewhere_abstains() -> None:
+    image = picture(320, 320, (100, 60, 164, 124))
+    finder, beside = Member(Bright(STUB), decode, 1), Member(Bright(STUB), shifted, 1)
+    # They overlap by 64 x 24 of 64 x 104: too little for one face, too much for nothing there.
+    [faces] = Ensemble((finder, beside), 0.05, vote=2.0)([image])
+    assert faces.scores.tolist() == pytest.approx([0.5, 0.5])
+
+
+def lower(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+    boxes, scores = decode(maps, index, floor)
+    return boxes + np.array([0, 8, 0, 8], np.float32), scores
+
+
+def test_a_box_reaches_as_far_as_its_members_disagree() -> None:
+    image = picture(320, 320, (100, 60, 164, 124))
+    members = Member(Bright(STUB), decode, 1), Member(Bright(STUB), lower, 1)
+    # The mean lies 4 pixels lower than the first, and so much do both deviate from it.
+    for spread, box in ((0, (100, 64, 164, 128)), (0.5, (100, 62, 164, 130))):
+        [faces] = Ensemble(members, 0.3, spread=spread)([image])
+        np.testing.assert_allclose(faces.boxes, [box], atol=1e-3)
+
+
+def test_a_box_that_fills_the_picture_needs_a_better_score() -> None:
+    small, large = (picture(320, 320, (0, 0, side, side)) for side in (48, 96))
+    member = Member(Bright(STUB), decode, 1)
+    found = Ensemble((member,), 0.1, share_penalty=float(np.log(3)))([small, large])
+    # Odds 1 : 1 at 0.15 of the side, a third of that at 0.3.
+    assert [float(faces.scores[0]) for faces in found] == pytest.approx([0.5, 0.25])

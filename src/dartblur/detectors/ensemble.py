@@ -23,12 +23,15 @@ SUPPORT = 0.14
 PLAIN_HEIGHT = 48
 # The smallest boxes lose as much as one this many doublings below.
 LEAST_DOUBLINGS = -2
-# Height in pixels of a member's input over which a box is asked for more: a network sees a part of
-# such a face at a time, and takes smoke, cloth and signs for one; a smaller zoom sees it whole.
-LARGE_HEIGHT = 256
 # Heights in pixels of its input between which a member finds nearly every face that any finds; it
 # has no vote on other sizes.
-SEEN_WELL = (20, LARGE_HEIGHT)
+SEEN_WELL = (20, 256)
+# A member none of whose boxes overlaps another's by more than this saw nothing there. Between this
+# and `overlap` it saw the face in another place, or a neighbour: it abstains.
+SAW_NOTHING = 0.05
+# Side of a box as a share of the picture's (the root of the share of area) over which it is asked
+# for more: faces as large as that get high scores, and smoke, cloth and signs are taken for one.
+LARGE_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,6 @@ class Member:
     zoom: 1 is the picture as it is, up to 640 x 640 pixels in area; see `tiling.scale_for`.
     own_size: pictures of up to this many pixels are searched in no less than their own size.
     mirrored: the network is shown the picture's mirror image.
-    large_penalty: what a score's logit loses for each doubling of a box's height in the input
-        beyond `LARGE_HEIGHT`.
     """
 
     network: Network
@@ -65,12 +66,11 @@ class Member:
     own_size: int = ZOOM_1_AREA
     mirrored: bool = False
     calibration: Calibration = Calibration()
-    large_penalty: float = 0.0
 
     def __call__(self, image: Image, floor: float) -> tuple[FloatArray, Scores]:
         """Boxes (N, 4) in pixels of the picture and calibrated scores (N,).
 
-        floor: least calibrated score of a candidate, before a large one's penalty.
+        floor: least calibrated score of a candidate.
         """
         height, width = image.shape[:2]
         resized = resize(image, self.factor(height, width))
@@ -78,10 +78,7 @@ class Member:
         boxes, scores = self._in_tiles(pixels, floor)
         if self.mirrored:
             boxes[:, 0::2] = pixels.shape[1] - boxes[:, 2::-2]
-        calibrated = self.calibration(scores)
-        if self.large_penalty:
-            calibrated = _less_if_large(calibrated, boxes[:, 3] - boxes[:, 1], self.large_penalty)
-        return box.scale(boxes, 1 / resized.x, 1 / resized.y), calibrated
+        return box.scale(boxes, 1 / resized.x, 1 / resized.y), self.calibration(scores)
 
     def factor(self, height: int, width: int) -> float:
         """By how much a picture of that size is scaled."""
@@ -109,7 +106,10 @@ class Ensemble:
     size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
         loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
     vote: what a score's logit gains for each further member that found the face too, and loses for
-        each that did not, of those that see a face of its size well (`SEEN_WELL`).
+        each that saw nothing there, of those that see a face of its size well (`SEEN_WELL`).
+    share_penalty: what a score's logit loses for each doubling of a box's share of the picture
+        beyond `LARGE_SHARE`.
+    spread: by how many standard deviations of its members' edges a box reaches beyond their mean.
     overlap: two boxes whose intersection over union exceeds it are one face.
     """
 
@@ -117,6 +117,8 @@ class Ensemble:
     threshold: float
     size_gain: float = 0.0
     vote: float = 0.0
+    share_penalty: float = 0.0
+    spread: float = 0.0
     overlap: float = 0.4
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
@@ -128,7 +130,7 @@ class Ensemble:
             return Faces.empty()
         least = Calibration(shift=self.size_gain).inverse(self.threshold)
         found = [member(image, min(least, SUPPORT)) for member in self.members]
-        boxes, scores = fuse(
+        boxes, scores, deviation = fuse(
             np.concatenate([boxes for boxes, _ in found]),
             np.concatenate([scores for _, scores in found]),
             self.overlap,
@@ -139,9 +141,12 @@ class Ensemble:
         if self.vote:
             each = votes(boxes, heights, [boxes for boxes, _ in found], self.overlap)
             scores = _sigmoid(_logit(scores) + self.vote * each)
+        if self.share_penalty:
+            scores = _less_if_large(scores, boxes, image.shape, self.share_penalty)
         if self.size_gain:
             scores = _by_size(scores, heights.max(axis=1), self.size_gain)
-        inside = box.clip(boxes, height, width)
+        reach = self.spread * deviation * np.array([-1, -1, 1, 1], np.float32)
+        inside = box.clip(boxes + reach, height, width)
         order = np.argsort(-scores, kind="stable")
         sure = order[((scores >= self.threshold) & (box.area(inside) > 0))[order]]
         return Faces(inside[sure], np.clip(scores[sure], 0, 1))
@@ -153,7 +158,7 @@ def votes(
     found: Sequence[FloatArray],
     overlap: float,
 ) -> npt.NDArray[np.int64]:
-    """Per box, how many further members found it, less those that did not.
+    """Per box, how many further members found it, less those that saw nothing there.
 
     Only members that see faces of that size well have a vote.
     heights: of each box in each member's input, (N, members). found: each member's boxes.
@@ -161,16 +166,18 @@ def votes(
     """
     low, high = SEEN_WELL
     able = (heights >= low) & (heights <= high)
-    finds = np.stack(
-        [box.iou(boxes, boxes_of_one).max(axis=1, initial=0) > overlap for boxes_of_one in found], 1
-    )
-    further = np.maximum((able & finds).sum(axis=1) - 1, 0)
-    count: npt.NDArray[np.int64] = further - (able & ~finds).sum(axis=1)
+    best = np.stack([box.iou(boxes, of_one).max(axis=1, initial=0) for of_one in found], 1)
+    further = np.maximum((able & (best > overlap)).sum(axis=1) - 1, 0)
+    count: npt.NDArray[np.int64] = further - (able & (best <= SAW_NOTHING)).sum(axis=1)
     return count
 
 
-def _less_if_large(scores: Scores, heights: npt.NDArray[np.floating], penalty: float) -> Scores:
-    doublings = np.log2(np.maximum(heights, LARGE_HEIGHT) / LARGE_HEIGHT)
+def _less_if_large(
+    scores: Scores, boxes: FloatArray, shape: tuple[int, ...], penalty: float
+) -> Scores:
+    height, width = shape[:2]
+    shares = np.sqrt(box.area(box.clip(boxes, height, width)) / (height * width))
+    doublings = np.log2(np.maximum(shares, LARGE_SHARE) / LARGE_SHARE)
     return _sigmoid(_logit(scores) - penalty * doublings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,18 +13,29 @@ from dartblur.faces import Faces, FloatArray
 Scores = npt.NDArray[np.floating]
 
 
-def fuse(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
+class Fused(NamedTuple):
+    """One box per face.
+
+    boxes: (N, 4), best score first. scores: (N,). deviation: (N, 4) in pixels, the standard
+    deviation of each edge among the boxes that were fused.
+    """
+
+    boxes: FloatArray
+    scores: Scores
+    deviation: FloatArray
+
+
+def fuse(boxes: FloatArray, scores: Scores, overlap: float) -> Fused:
     """Non-maximum suppression in which the boxes that go still have a say in where the best lies.
 
     Each box joins the surviving one that it overlaps most; the survivor becomes the mean of its
     group, weighted by the square of the score, and keeps its own score, the group's best.
 
     overlap: intersection over union above which two boxes are one face.
-    Returns: boxes (N, 4) and scores (N,), best score first.
     """
     kept = box.nms(boxes, scores, overlap)
     if not len(kept):
-        return boxes[:0], scores[:0]
+        return Fused(boxes[:0], scores[:0], boxes[:0])
     shared = box.iou(boxes[kept], boxes)
     group = shared.argmax(axis=0)
     weight = np.where(shared.max(axis=0) > overlap, scores.astype(np.float64) ** 2, 0)
@@ -30,8 +43,14 @@ def fuse(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray,
     weight[kept] = np.maximum(weight[kept], 1e-9)
     group[kept] = np.arange(len(kept))
     total = np.bincount(group, weight, len(kept))
-    sums = [np.bincount(group, weight * side, len(kept)) for side in boxes.T]
-    return (np.stack(sums, axis=1) / total[:, None]).astype(np.float32), scores[kept]
+
+    def mean(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        sums = [np.bincount(group, weight * column, len(kept)) for column in values.T]
+        return np.stack(sums, axis=1) / total[:, None]
+
+    fused = mean(boxes)
+    deviation = np.sqrt(mean((boxes - fused[group]) ** 2))
+    return Fused(fused.astype(np.float32), scores[kept], deviation.astype(np.float32))
 
 
 def suppress(boxes: FloatArray, scores: Scores, overlap: float) -> tuple[FloatArray, Scores]:
