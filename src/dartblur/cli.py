@@ -50,6 +50,12 @@ _LAZY = {
         "Trains a generator by Algorithm 1 on a data set with labelled faces.",
         "dartblur.training.config:TrainingConfig",
     ),
+    "train-detector": _Lazy(
+        "dartblur.training.detector_command:train_detector",
+        "train",
+        "Trains a face detector on a data set in the WIDER FACE layout, and writes it as ONNX.",
+        "dartblur.training.detector_config:DetectorTraining",
+    ),
     "export": _Lazy(
         "dartblur.training.export:export",
         "train",

@@ -25,7 +25,8 @@ from dartblur.training.schedule import Phase, active, generator_rate, phase_of, 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith(("attack", "benchmark"))]
+OTHERS = ("attack", "benchmark", "detector")
+SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith(OTHERS)]
 # Sizes alone; what it begins with, and what it is trained for, stays.
 SMALLER = {
     "image_size": "96", "crop": "96", "batch": "2", "workers": "0", "memory_gb": "0.5",

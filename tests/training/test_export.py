@@ -143,7 +143,7 @@ def test_no_space_for_the_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def full(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(exporting, "_traced", lambda *_: onnx.ModelProto())
+    monkeypatch.setattr(exporting, "traced", lambda *_: onnx.ModelProto())
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(TrainingError, match=r"g\.onnx: cannot be written \(No space left"):

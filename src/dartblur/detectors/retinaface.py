@@ -8,19 +8,21 @@ import numpy.typing as npt
 from dartblur.faces import FloatArray
 from dartblur.onnx_runtime import Maps
 
-PRIORS = {8: (16, 32), 16: (64, 128), 32: (256, 512)}
+PRIORS = {4: (10,), 8: (16, 32), 16: (64, 128), 32: (256, 512)}
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 
 def decode(maps: Maps, index: int, floor: float) -> tuple[FloatArray, FloatArray]:
     """The boxes (N, 4) and scores (N,) of picture `index`, not yet merged, in network pixels.
 
-    maps: for each stride s of 8, 16, 32: `score{s}` (B, 2, h, w), one per prior, and `box{s}`
-        (B, 8, h, w), four per prior.
+    maps: for each stride s of 8, 16, 32, and 4 where the network has that level: `score{s}`
+        (B, priors, h, w) and `box{s}` (B, 4 * priors, h, w).
     floor: candidates that score less are left out.
     """
     boxes, scores = [], []
     for stride, sizes in PRIORS.items():
+        if f"score{stride}" not in maps:
+            continue
         score = maps[f"score{stride}"][index]
         prior, row, column = np.nonzero(score >= floor)
         values = maps[f"box{stride}"][index].reshape(len(sizes), 4, *score.shape[1:])

@@ -13,18 +13,22 @@ _VARIANCES = (0.1, 0.2)
 
 
 @functools.lru_cache(maxsize=32)
-def anchors(shapes: tuple[tuple[int, int], ...]) -> Tensor:
+def anchors(
+    shapes: tuple[tuple[int, int], ...],
+    strides: tuple[int, ...] = STRIDES,
+    sizes: tuple[tuple[int, ...], ...] = SIZES,
+) -> Tensor:
     """(A, 4) float: centre x, centre y, width, height in pixels, level by level, row by row.
 
-    shapes: rows and columns of each level.
+    shapes: rows and columns of each level. strides, sizes: of its anchors, in pixels.
     """
     levels = []
-    for stride, sizes, (rows, columns) in zip(STRIDES, SIZES, shapes, strict=True):
+    for stride, sides, (rows, columns) in zip(strides, sizes, shapes, strict=True):
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         centre = (torch.stack([x, y], -1) + 0.5) * stride  # (rows, columns, 2)
-        centre = centre[:, :, None].expand(rows, columns, len(sizes), 2)
-        side = torch.tensor(sizes, dtype=torch.float32)[:, None].expand(
-            rows, columns, len(sizes), 2
+        centre = centre[:, :, None].expand(rows, columns, len(sides), 2)
+        side = torch.tensor(sides, dtype=torch.float32)[:, None].expand(
+            rows, columns, len(sides), 2
         )
         levels.append(torch.cat([centre, side], -1).reshape(-1, 4))
     return torch.cat(levels)

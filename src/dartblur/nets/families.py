@@ -17,6 +17,7 @@ from dartblur.nets.base import DetectorNet, Raw, faces_among
 from dartblur.nets.pyramidbox import PyramidBox
 from dartblur.nets.retinaface import Raw as RetinaFaceRaw
 from dartblur.nets.retinaface import RetinaFace
+from dartblur.nets.retinaface_p2 import RetinaFaceP2
 from dartblur.nets.yolov5 import YoloV5
 
 Loss = Callable[[Raw], Tensor]
@@ -104,6 +105,7 @@ def _yolo(targets: Targets, smoothing: float) -> Loss:
 
 FAMILIES: dict[str, Family] = {
     PRETRAINED: Family(RetinaFace, _multibox, most=None),
+    "retinaface-p2": Family(RetinaFaceP2, _multibox),
     "pyramidbox": Family(PyramidBox, _pyramidbox),
     "pyramidbox-small": Family(partial(PyramidBox, 0.125), _pyramidbox),
     "yolov5n": Family(partial(YoloV5, "n"), _yolo),

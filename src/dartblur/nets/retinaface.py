@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ MEAN = (104.0, 117.0, 123.0)
 
 _WIDTHS = (8, 16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 256, 256)
 _STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
-_TAPS = (5, 11, 13)
+TAPS = (5, 11, 13)
 _SHALLOW = (0, 1, 3)
 _WIDTH = 64
 _ANCHORS = 2
@@ -101,12 +102,12 @@ class RetinaFace(DetectorNet):
         first = ConvNorm(3, _WIDTHS[0], 3, _STRIDES[0])
         steps = zip(_WIDTHS[:-1], _WIDTHS[1:], _STRIDES[1:], strict=True)
         self.backbone = nn.ModuleList([first, *(Separable(*step) for step in steps)])
-        self.lateral = nn.ModuleList(ConvNorm(_WIDTHS[tap], _WIDTH, 1) for tap in _TAPS)
-        self.merge = nn.ModuleList(ConvNorm(_WIDTH, _WIDTH, 3) for _ in _TAPS[:-1])
-        self.context = nn.ModuleList(Context(_WIDTH) for _ in _TAPS)
-        self.scores = nn.ModuleList(nn.Conv2d(_WIDTH, 2 * _ANCHORS, 1) for _ in _TAPS)
-        self.boxes = nn.ModuleList(nn.Conv2d(_WIDTH, 4 * _ANCHORS, 1) for _ in _TAPS)
-        self.landmarks = nn.ModuleList(nn.Conv2d(_WIDTH, 10 * _ANCHORS, 1) for _ in _TAPS)
+        self.lateral = nn.ModuleList(ConvNorm(_WIDTHS[tap], _WIDTH, 1) for tap in TAPS)
+        self.merge = nn.ModuleList(ConvNorm(_WIDTH, _WIDTH, 3) for _ in TAPS[:-1])
+        self.context = nn.ModuleList(Context(_WIDTH) for _ in TAPS)
+        self.scores = nn.ModuleList(nn.Conv2d(_WIDTH, 2 * _ANCHORS, 1) for _ in TAPS)
+        self.boxes = nn.ModuleList(nn.Conv2d(_WIDTH, 4 * _ANCHORS, 1) for _ in TAPS)
+        self.landmarks = nn.ModuleList(nn.Conv2d(_WIDTH, 10 * _ANCHORS, 1) for _ in TAPS)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
 
     def taps(self, images: Tensor) -> list[Tensor]:
@@ -114,7 +115,7 @@ class RetinaFace(DetectorNet):
         x, taps = images - self.mean, []
         for i, block in enumerate(self.backbone):
             x = block(x)
-            if i in _TAPS:
+            if i in TAPS:
                 taps.append(x)
         return taps
 
@@ -144,9 +145,9 @@ class RetinaFace(DetectorNet):
         # Sides that are no multiple of a stride have a last cell that reaches beyond the picture.
         priors = anchors(tuple((level.shape[-2], level.shape[-1]) for level in pyramid))
         return Raw(
-            _flatten(self.scores, pyramid, 2),
-            _flatten(self.boxes, pyramid, 4),
-            _flatten(self.landmarks, pyramid, 10),
+            flatten(self.scores, pyramid, 2),
+            flatten(self.boxes, pyramid, 4),
+            flatten(self.landmarks, pyramid, 10),
             priors.to(pyramid[0].device),
         )
 
@@ -159,7 +160,8 @@ class RetinaFace(DetectorNet):
         return [f"backbone.{i}." for i in range(len(self.backbone))]
 
 
-def _flatten(heads: nn.ModuleList, pyramid: list[Tensor], values: int) -> Tensor:
+def flatten(heads: Iterable[nn.Module], pyramid: list[Tensor], values: int) -> Tensor:
+    """What the heads of all levels say, (B, A, values), in the order of the anchors."""
     parts = [
         head(level).permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, values))
         for head, level in zip(heads, pyramid, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,8 +82,8 @@ def export_window(net: WindowGenerator, metadata: GeneratorMetadata, target: Pat
     example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
     many = torch.export.Dim("windows", min=1)
     shapes = {"windows": {0: many}, "log_size": {0: many}}
-    model = _traced(_Window(net), example, "change", shapes)
-    _write(model, target, metadata)
+    model = traced(_Window(net), example, ["change"], shapes)
+    write(model, target, metadata.properties())
 
 
 def export_frame(net: torch.nn.Module, metadata: GeneratorMetadata, target: Path) -> None:
@@ -91,14 +91,14 @@ def export_frame(net: torch.nn.Module, metadata: GeneratorMetadata, target: Path
     # Sides that are no multiple of 32, lest the padding be traced away.
     example = {"blurred": torch.zeros(2, 3, 70, 99), "mask": torch.ones(2, 1, 70, 99)}
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
-    model = _traced(net, example, "painted", dict.fromkeys(example, any_size))
-    _write(model, target, metadata)
+    model = traced(net, example, ["painted"], dict.fromkeys(example, any_size))
+    write(model, target, metadata.properties())
 
 
-def _traced(
+def traced(
     net: torch.nn.Module,
     example: Mapping[str, Tensor],
-    output: str,
+    outputs: Sequence[str],
     shapes: dict[str, dict[int, Any]],
 ) -> onnx.ModelProto:
     """The net as ONNX, without what the exporter notes about source files of this machine."""
@@ -108,7 +108,7 @@ def _traced(
             net,
             tuple(example.values()),
             input_names=list(example),
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_shapes=shapes,
             opset_version=18,
             dynamo=True,
@@ -147,8 +147,13 @@ def _clear(graph: onnx.GraphProto) -> None:
                 _clear(attribute.g)
 
 
-def _write(model: onnx.ModelProto, target: Path, metadata: GeneratorMetadata) -> None:
-    for key, value in metadata.properties().items():
+def write(model: onnx.ModelProto, target: Path, properties: Mapping[str, str]) -> None:
+    """Writes a model with metadata properties.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    for key, value in properties.items():
         model.metadata_props.add(key=key, value=value)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
