@@ -239,12 +239,12 @@ def test_the_overview_describes_every_command_with_the_base_alone() -> None:
             assert re.search(rf"│ {name}  +[A-Z]\w+ ", run.stdout), name
 
 
-@pytest.mark.parametrize("name", cli._LAZY)
+@pytest.mark.parametrize("name", cli._COMMANDS)
 def test_the_overview_says_what_the_command_says_of_itself(name: str) -> None:
-    module, _, function = cli._LAZY[name].target.partition(":")
+    module, _, function = cli._COMMANDS[name].target.partition(":")
     loaded = pytest.importorskip(module, reason="its extra is not installed")
     said = getattr(loaded, function).__doc__.splitlines()[0]
-    assert said.replace("`", "") == cli._LAZY[name].help
+    assert said.replace("`", "") == cli._COMMANDS[name].help
 
 
 @pytest.mark.parametrize(

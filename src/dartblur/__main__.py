@@ -14,9 +14,11 @@ def main() -> None:
         signal.signal(signal.SIGINT, _stop_at_once)
     from dartblur import cli
 
-    if ours:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    cli.main()
+    def loaded() -> None:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    cli.main(loaded)
 
 
 def _stop_at_once(number: int, frame: FrameType | None) -> None:

@@ -86,7 +86,9 @@ def mask(boxes: Boxes, height: int, width: int, shape: Shape = "box") -> BoolArr
     shape: with `ellipse`, every pixel whose centre lies in the ellipse of a box, see `radii`.
     """
     inside = np.zeros((height, width), np.bool_)
-    for box in np.unique(to_pixels(boxes, height, width), axis=0):
+    # Without an index NumPy would load its masked arrays first.
+    each, _ = np.unique(to_pixels(boxes, height, width), axis=0, return_index=True)
+    for box in each:
         x1, y1, x2, y2 = box
         if shape == "box":
             inside[y1:y2, x1:x2] = True

@@ -8,25 +8,24 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict
-from PIL import Image as Pillow
 
-from dartblur import __version__, batch
+from dartblur import __version__
 from dartblur.config_file import build_config, read_toml
 from dartblur.errors import ConfigError, DartblurError, InputError, UsageError
 from dartblur.formatting import printable
+from dartblur.video.places import STANDARD_INPUT
 
 
 @dataclass(frozen=True)
-class _Lazy:
-    """A command that needs more than the runtime does; loaded only when it is called.
+class _Command:
+    """A command, loaded only when it is called.
 
     target: module and function. extras: of the package, which bring what it needs. help: what the
     overview says, which must not load it. config: module and dataclass of a configuration of its
@@ -34,7 +33,7 @@ class _Lazy:
     """
 
     target: str
-    extras: str
+    extras: str | None
     help: str
     config: str | None = None
 
@@ -43,43 +42,65 @@ class _Lazy:
         return self.target.partition(":")[0]
 
 
-_LAZY = {
-    "train": _Lazy(
+_COMMANDS = {
+    "anonymize": _Command(
+        "dartblur.batch.anonymize_command:anonymize",
+        None,
+        "Hides every face in pictures and films, and in folders with all that is below them.",
+    ),
+    "detect": _Command(
+        "dartblur.batch.detect_command:detect",
+        None,
+        "Finds faces and writes their boxes as COCO JSON; anonymize --boxes takes the file.",
+    ),
+    "dataset": _Command(
+        "dartblur.batch.dataset_command:dataset",
+        None,
+        "Makes a copy of a data set in which every face is hidden, and its labels are as they "
+        "were.",
+    ),
+    "compare": _Command(
+        "dartblur.batch.compare_command:compare",
+        None,
+        "Puts pictures side by side, each under its name.",
+    ),
+    "train": _Command(
         "dartblur.training.run:train",
         "train",
-        "Trains a generator by Algorithm 1 on a data set with labelled faces.",
+        "Trains a generator by Algorithm 1 on a data set: WIDER FACE, CrowdHuman, COCO, YOLO or "
+        "VOC.",
         "dartblur.training.config:TrainingConfig",
     ),
-    "train-detector": _Lazy(
+    "train-detector": _Command(
         "dartblur.training.detector_command:train_detector",
         "train",
         "Trains a face detector on a data set in the WIDER FACE layout, and writes it as ONNX.",
         "dartblur.training.detector_config:DetectorTraining",
     ),
-    "export": _Lazy(
+    "export": _Command(
         "dartblur.training.export:export",
         "train",
         "Writes the generator of a training as ONNX, for dartblur anonymize --weights.",
     ),
-    "evaluate": _Lazy(
+    "evaluate": _Command(
         "dartblur.evaluation.command:evaluate",
         "train,evaluate",
         "Measures what an anonymization does to detectors: operational, post-hoc, cycle fidelity.",
         "dartblur.evaluation.config:EvaluationConfig",
     ),
-    "attack": _Lazy(
+    "attack": _Command(
         "dartblur.privacy.command:attack",
         "privacy",
         "Measures how often a hidden face is recognized all the same, by attackers of rising "
         "strength.",
         "dartblur.privacy.config:AttackConfig",
     ),
-    "evaluate-photo": _Lazy(
+    "evaluate-photo": _Command(
         "dartblur.evaluation.photo_command:evaluate_photo",
         "evaluate",
         "Draws a photo hidden in several ways, with what several detectors find in each.",
     ),
-    "evaluate-widerface": _Lazy(
+    "evaluate-widerface": _Command(
         "dartblur.evaluation.wider_command:evaluate_widerface",
         "evaluate",
         "Scores detections by WIDER FACE's official protocol: easy, medium and hard.",
@@ -97,12 +118,8 @@ app = App(
     version=__version__,
     default_parameter=Parameter(negative=(), consume_multiple=True),
 )
-app.command(batch.anonymize)
-app.command(batch.detect)
-app.command(batch.dataset)
-app.command(batch.compare)
-for _name, _lazy in _LAZY.items():
-    app.command(_lazy.target, name=_name, help=_lazy.help)
+for _name, _command in _COMMANDS.items():
+    app.command(_command.target, name=_name, help=_command.help)
 app.register_install_completion_command(help="Lets the shell complete commands and options.")
 # main tells how to go on.
 app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False
@@ -122,7 +139,7 @@ def _with_session(
     elif config is not None:
         app.config = (_options_by_command(config),)
     # A lone hyphen would be taken for an option.
-    tokens = tuple(str(batch.STANDARD_INPUT) if token == "-" else token for token in tokens)
+    tokens = tuple(str(STANDARD_INPUT) if token == "-" else token for token in tokens)
     status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
     return status
 
@@ -154,18 +171,29 @@ def _check_command(name: str | None) -> None:
         near = difflib.get_close_matches(name, _commands(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_commands())}"
         raise UsageError(f"there is no command {name!r}: {hint}")
-    if name not in _LAZY:
+    if name not in _COMMANDS:
         return
     try:
-        importlib.import_module(_LAZY[name].module)
+        importlib.import_module(_COMMANDS[name].module)
     except ModuleNotFoundError as error:
-        if (error.name or "dartblur").partition(".")[0] == "dartblur":
+        extras = _COMMANDS[name].extras
+        if extras is None or (error.name or "dartblur").partition(".")[0] == "dartblur":
             raise
-        raise UsageError(
-            f"{name} needs {error.name}: pip install 'dartblur[{_LAZY[name].extras}]'"
-        ) from error
+        raise UsageError(f"{name} needs {error.name}: pip install 'dartblur[{extras}]'") from error
     # The whole of its own help, where the overview had a line.
     app[name].help = None
+    _quiet_libraries()
+
+
+def _quiet_libraries() -> None:
+    """Lets Pillow and OpenCV tell nothing of pictures: what they say names no file; we do."""
+    import cv2
+    from PIL import Image
+
+    # Sizes are checked by --max-megapixels, which may be set higher than Pillow's own limit.
+    Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _log_to_stderr(level: int) -> None:
@@ -189,7 +217,7 @@ def _options_by_command(config: Path) -> Dict:
 
 
 def _own_config(command: str) -> str | None:
-    return _LAZY[command].config if command in _LAZY else None
+    return _COMMANDS[command].config if command in _COMMANDS else None
 
 
 def _fields_of_own_file(
@@ -212,15 +240,14 @@ def _fields_of_own_file(
     Dict({commands[0]: content}, source=str(config))(called, commands, arguments)
 
 
-def main() -> None:
-    """The `dartblur` command: exit status 0 all done, 1 inputs failed, 2 the call was wrong."""
-    # Sizes are checked by --max-megapixels, which may be set higher than Pillow's own limit.
-    Pillow.MAX_IMAGE_PIXELS = None
-    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-    # OpenCV's own words on broken pictures name no file; ours do.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+def main(loaded: Callable[[], None] = lambda: None) -> None:
+    """The `dartblur` command: exit status 0 all done, 1 inputs failed, 2 the call was wrong.
+
+    loaded: called when the command's libraries are there, before it begins.
+    """
     try:
         _check_command(_called(sys.argv[1:]))
+        loaded()
         status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         sys.exit(2)  # told already

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from tests.conftest import Outcome
 from tests.pictures import assert_is_hidden, textured, tree
 
-from dartblur import files, pipeline
+from dartblur import files, pipeline, video
 from dartblur.batch import worker
 from dartblur.errors import VideoError
 
@@ -132,7 +132,7 @@ def test_a_film_can_be_interrupted(
         threads.append(threading.current_thread())
         raise VideoError("a.mp4: no film")
 
-    monkeypatch.setattr(worker, "hide_film", film)
+    monkeypatch.setattr(video, "hide_film", film)
     outcome = hide(tmp_path / "in", "-o", tmp_path / "out")
     assert outcome.status == 1
     assert "a.mp4: no film" in outcome.error

@@ -34,9 +34,7 @@ from dartblur.formatting import printable
 from dartblur.images import PICTURE_SUFFIXES
 from dartblur.pipeline import cores
 from dartblur.video import VIDEO_SUFFIXES, is_video
-from dartblur.video.container import PIPE, is_live
-
-STANDARD_INPUT = Path("/dev/stdin")
+from dartblur.video.places import PIPE, STANDARD_INPUT, is_live
 
 
 def anonymize(

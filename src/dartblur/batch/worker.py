@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from dartblur import video
 from dartblur.batch.inputs import Job
 from dartblur.batch.ledger import Ledger, failed_record
 from dartblur.batch.options import AnonymizationOptions, FilmOptions
@@ -18,8 +20,9 @@ from dartblur.files import write_atomically
 from dartblur.images.reading import MAX_MEGAPIXELS
 from dartblur.pipeline import Pipeline, hide_picture
 from dartblur.records import Record
-from dartblur.video import VideoTask, hide_film
-from dartblur.video.task import ProgressCallback
+
+if TYPE_CHECKING:
+    from dartblur.video import ProgressCallback
 
 BoxesOf = Callable[[str], PictureBoxes | None]
 """The given boxes of a file, by its path below the output; None where there are none."""
@@ -109,7 +112,7 @@ class Worker:
         boxes_out = boxes_file_of(self.films.film_boxes_out, job)
         if boxes_out:
             boxes_out.parent.mkdir(parents=True, exist_ok=True)
-        task = VideoTask(
+        task = video.VideoTask(
             str(job.source),
             self.pipeline.anonymizer,
             None if alone else self.pipeline.detector,
@@ -121,7 +124,7 @@ class Worker:
             self.options.tolerant,
             self.film_workers,
         )
-        return hide_film(
+        return video.hide_film(
             task,
             target,
             progress=self.progress,

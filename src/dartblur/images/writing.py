@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import tifffile
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
@@ -132,6 +131,8 @@ def _encode_deep(picture: Picture, *, keep_metadata: bool) -> bytes:
     """16-bit colour, which Pillow cannot write."""
     meta = picture.metadata
     if picture.encoding.format == "TIFF":
+        import tifffile  # takes a moment to load
+
         buffer = io.BytesIO()
         compressed = picture.encoding.options.get("compression") is not None
         tifffile.imwrite(

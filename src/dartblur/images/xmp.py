@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from dartblur.images.plain_text import (
     LONGEST_NAME,
@@ -274,11 +274,11 @@ def _value(found: _Property) -> str:
     if found.name == _ORIENTATION:
         return "1"  # the picture is written upright
     if not found.kind:
-        return escape(found.values[0][0])
+        return escape(found.values[0][0], quote=False)
     items = "".join(_item(text, language) for text, language in found.values)
     return f"<rdf:{found.kind}>{items}</rdf:{found.kind}>"
 
 
 def _item(text: str, language: str) -> str:
     attribute = f' xml:lang="{language}"' if language else ""
-    return f"<rdf:li{attribute}>{escape(text)}</rdf:li>"
+    return f"<rdf:li{attribute}>{escape(text, quote=False)}</rdf:li>"

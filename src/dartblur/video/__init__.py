@@ -4,12 +4,17 @@
 memory, and gives a `VideoReport`. `is_video(path)` tells a film by its name.
 """
 
-from dartblur.video.job import anonymize_video, hide_film
-from dartblur.video.options import VIDEO_SUFFIXES, VideoOptions, VideoReport, is_video
-from dartblur.video.task import VideoTask
+from importlib import import_module
+
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes a moment to load
+if TYPE_CHECKING:
+    from dartblur.video.job import anonymize_video, hide_film
+    from dartblur.video.options import VIDEO_SUFFIXES, VideoOptions, VideoReport, is_video
+    from dartblur.video.task import ProgressCallback, VideoTask
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "ProgressCallback",
     "VideoOptions",
     "VideoReport",
     "VideoTask",
@@ -17,3 +22,23 @@ __all__ = [
     "hide_film",
     "is_video",
 ]
+
+# Loaded when asked for: whoever hides faces in photos needs no FFmpeg.
+_HOMES = {
+    "VIDEO_SUFFIXES": "options",
+    "ProgressCallback": "task",
+    "VideoOptions": "options",
+    "VideoReport": "options",
+    "VideoTask": "task",
+    "anonymize_video": "job",
+    "hide_film": "job",
+    "is_video": "options",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dartblur.video' has no attribute {name!r}")
+    value: object = getattr(import_module(f"dartblur.video.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -16,8 +16,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from dartblur.errors import VideoError
+from dartblur.video.places import PIPE, is_device, is_live
 
-PIPE = "-"
 # Each reads its own file and no other; FFmpeg's lists of films and playlists open what they name.
 _DEMUXERS = (
     *("mov", "matroska", "avi", "mpeg", "mpegts", "asf", "flv", "ogg", "mxf", "nut", "dv", "gif"),
@@ -89,16 +89,6 @@ def prepare_decoder(picture: VideoStream, *, strict: bool) -> None:
     picture.codec_context.thread_type = "AUTO"
     if strict:
         picture.codec_context.options = _STRICT
-
-
-def is_device(source: str) -> bool:
-    """True for what is read like a camera."""
-    return source != PIPE and Path(source).is_char_device()
-
-
-def is_live(source: str) -> bool:
-    """True for what cannot be read twice: a pipe or a camera."""
-    return source == PIPE or not Path(source).is_file()
 
 
 def choose_streams(

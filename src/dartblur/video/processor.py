@@ -30,8 +30,6 @@ from dartblur.video.boxes_file import GivenBoxes, write_frame, write_head
 from dartblur.video.colour import converted
 from dartblur.video.container import (
     choose_streams,
-    is_device,
-    is_live,
     open_container,
     prepare_decoder,
     total_seconds,
@@ -41,6 +39,7 @@ from dartblur.video.integrity import IntegrityCheck
 from dartblur.video.interrupts import on_interrupt
 from dartblur.video.options import VideoReport
 from dartblur.video.orientation import Orientation, display_matrix, orientation_of
+from dartblur.video.places import is_device, is_live
 from dartblur.video.planes import hide
 from dartblur.video.prefetch import Prefetcher
 from dartblur.video.reader import PendingFrame, Reader

@@ -15,9 +15,10 @@ from av.container import InputContainer
 
 from dartblur.faces import Faces
 from dartblur.video.colour import in_samples
-from dartblur.video.container import Streams, is_device, seconds_of
+from dartblur.video.container import Streams, seconds_of
 from dartblur.video.integrity import IntegrityCheck
 from dartblur.video.orientation import Orientation, display_matrix, orientation_of
+from dartblur.video.places import is_device
 from dartblur.video.planes import upright_picture
 from dartblur.video.scene_cuts import SceneCutDetector
 from dartblur.video.task import VideoTask
