@@ -16,6 +16,9 @@ Provenance = dict[str, Any]
 """version, commits (of all code that took part; empty where nobody knows), data, and for a training
 that took over another one's nets, `begun_from`: that one's record, see `record`."""
 
+_FILES = (("start", "reference"), ("start", "backbone"), ("run", "begin_from"))
+"""Fields of the configuration that name a file, by table."""
+
 
 def provenance(root: Path, samples: Sequence[Sample]) -> Provenance:
     """What is known as a training begins. root: of the data; samples: those it trains on."""
@@ -23,8 +26,14 @@ def provenance(root: Path, samples: Sequence[Sample]) -> Provenance:
 
 
 def record(config: dict[str, Any], rounds: int, origin: Provenance) -> dict[str, Any]:
-    """What a generator's file tells of its training. config: as in its TOML file."""
-    return {"config": config, "rounds": rounds, **origin}
+    """What a generator's file tells of its training. config: as in its TOML file.
+
+    Of files only the names: where somebody keeps them is nobody else's.
+    """
+    told = {table: dict(fields) for table, fields in config.items()}
+    for table, name in _FILES:
+        told[table][name] = Path(told[table][name]).name
+    return {"config": told, "rounds": rounds, **origin}
 
 
 def commits() -> list[str]:
