@@ -273,6 +273,8 @@ def test_an_option_is_shown_once_in_a_command_s_help(command: Run) -> None:
 def test_an_interrupt_while_the_command_loads(tmp_path: Path, module: str) -> None:
     script = f"""
 import os, signal, sys
+# Whoever runs the tests behind a shell has interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:

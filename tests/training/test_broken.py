@@ -60,7 +60,7 @@ def told_of(command: Run, ground: Ground, data: Path, out: Path) -> str:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (no_labels, "wider_face_train_bbx_gt.txt: cannot be read"),
+        (no_labels, "data: has no labels of faces"),
         (labels_without_a_picture, "2.png: named in"),
         (an_unreadable_picture, "3.png: not a picture that can be read"),
         (a_box_outside, "0.png: box [500.  20. 530.  56.] lies outside the picture of 96 × 96"),

@@ -4,13 +4,21 @@ from pathlib import Path
 
 from dartblur.datasets import coco, crowdhuman, fddb, folder, voc, widerface, yolo
 from dartblur.datasets.base import FACE_CLASSES, Format, Labelled
-from dartblur.errors import UsageError
+from dartblur.errors import BoxesError, UsageError
 
 FORMATS: dict[str, Format] = {
     each.FORMAT.name: each.FORMAT for each in (widerface, fddb, crowdhuman, coco, yolo, voc, folder)
 }
 
-__all__ = ["FACE_CLASSES", "FORMATS", "Format", "Labelled", "format_of", "recognized"]
+__all__ = [
+    "FACE_CLASSES",
+    "FORMATS",
+    "Format",
+    "Labelled",
+    "format_of",
+    "format_with_faces",
+    "recognized",
+]
 
 
 def recognized(root: Path) -> Format:
@@ -39,3 +47,20 @@ def format_of(root: Path, name: str = "") -> Format:
     if name not in FORMATS:
         raise UsageError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
     return FORMATS[name]
+
+
+def format_with_faces(root: Path, name: str = "") -> Format:
+    """`format_of`, for those who learn or judge by labelled faces.
+
+    Raises:
+        UsageError: as `format_of`.
+        BoxesError: nothing below `root` labels faces.
+    """
+    found = format_of(root, name)
+    if not found.has_faces:
+        layouts = ", ".join(each.name for each in FORMATS.values() if each.has_faces)
+        raise BoxesError(
+            f"{root}: has no labels of faces in a layout that is known ({layouts}); restore them, "
+            "or name the folder that holds them"
+        )
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.dartblur import Dartblur
-from dartblur.datasets import format_of
+from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import PictureError
 from dartblur.evaluation import archive
@@ -127,7 +127,7 @@ def select_samples(
     Raises:
         BoxesError: the labels cannot be read.
     """
-    samples = list(format_of(root, source.format).read(root, source.split))
+    samples = list(format_with_faces(root, source.format).read(root, source.split))
     if held_out:
         samples = [s for i, s in enumerate(samples) if bool(i % held_out) == training]
     return samples[::every] if training else samples

@@ -15,7 +15,7 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from dartblur.config_file import read_config
-from dartblur.datasets import recognized
+from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Sample
@@ -153,7 +153,7 @@ def make_generator(
 
 def training_samples(root: Path, data: Data) -> list[Sample]:
     """The samples of split "train", without those held out."""
-    samples = recognized(root).read(root, "train")
+    samples = format_with_faces(root).read(root, "train")
     return [s for i, s in enumerate(samples) if not data.holdout or i % data.holdout]
 
 
