@@ -39,7 +39,7 @@ def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
         Member(retina, retinaface.decode, 1),
         Member(retina, retinaface.decode, 2),
     )
-    # Chosen on train, but for the threshold, which is chosen on val; see docs/detectors.md.
+    # Chosen on train, but for threshold and vote, which val had a part in; see docs/detectors.md.
     least = 0.25 if threshold is None else threshold
     return Ensemble(members, least, size_gain=0.45, vote=0.2, share_penalty=3.0, spread=0.5)
 
