@@ -58,12 +58,14 @@ def visible(pixels: IntArray) -> npt.NDArray[np.intp]:
     pasted = pixels[order]
     corner = pasted[:, :2].min(axis=0)
     width, height = pasted[:, 2:].max(axis=0) - corner
-    on_top = np.zeros((height, width), np.int32)
-    for i, (x1, y1, x2, y2) in enumerate((pasted - np.tile(corner, 2)).tolist()):
-        on_top[y1:y2, x1:x2] = i + 1
-    seen = np.zeros(len(order) + 1, np.bool_)
-    seen[on_top] = True
-    return order[seen[1:]]
+    covered = np.zeros((height, width), np.bool_)
+    seen = np.zeros(len(order), np.bool_)
+    # From the top down, so that only boxes are touched, however far apart they lie.
+    for i, (x1, y1, x2, y2) in reversed(list(enumerate((pasted - np.tile(corner, 2)).tolist()))):
+        here = covered[y1:y2, x1:x2]
+        seen[i] = not here.all()
+        here[:] = True
+    return order[seen]
 
 
 def paste_patches(image: Image, boxes: Boxes, make_patch: Callable[[Image, Box], Image]) -> Image:
