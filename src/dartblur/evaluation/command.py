@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +21,8 @@ from dartblur.evaluation.results import Row, Truth, to_json
 from dartblur.evaluation.tables import report
 from dartblur.files import write_atomically
 from dartblur.formatting import duration
-from dartblur.stages.report import provenance
-from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
-from dartblur.stages.stage import Stage
+from dartblur.stages.report import print_progress, provenance
+from dartblur.stages.runner import FOLDER, read_log, run_stages
 
 
 def evaluate(
@@ -72,7 +72,7 @@ def evaluate(
     if plan:
         _print_plan(whole, out, workers)
         return 0
-    run_stages(whole.stages, out, workers, lambda p, s: _tell(console, p, s))
+    run_stages(whole.stages, out, workers, partial(print_progress, console))
     rows = rows_of(whole.tests, out)
     about = provenance(settings, ("torch", "numpy", "opencv-python-headless", "onnxruntime"))
     gpu = "CUDA" if torch.cuda.is_available() else "no GPU"
@@ -128,10 +128,3 @@ def _print_plan(plan: Plan, run: Path, workers: int) -> None:
         f"{f', {duration(seconds / workers)} with {workers} workers' if workers > 1 else ''}, "
         f"and up to {sum(largest) / 1024:.1f} GiB of memory"
     )
-
-
-def _tell(console: Console, progress: Progress, stage: Stage) -> None:
-    left = progress.seconds_left()
-    time_left = "" if left is None else f", {duration(left)} left"
-    line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
-    console.print(line, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,11 @@ from rich.console import Console
 
 from dartblur.config_file import read_config
 from dartblur.errors import UsageError
-from dartblur.formatting import duration
 from dartblur.privacy.config import AttackConfig
 from dartblur.privacy.plan import make_plan
 from dartblur.privacy.report import report, write_results
-from dartblur.stages.report import provenance
-from dartblur.stages.runner import FOLDER, Progress, run_stages
-from dartblur.stages.stage import Stage
+from dartblur.stages.report import print_progress, provenance
+from dartblur.stages.runner import FOLDER, run_stages
 
 
 def attack(
@@ -60,7 +59,7 @@ def attack(
         raise UsageError(f"--workers must be 1 or more, not {workers}")
     plan = make_plan(settings, data)
     console = Console(stderr=True, highlight=False)
-    run_stages(plan.stages, out, workers, lambda p, s: _tell(console, p, s))
+    run_stages(plan.stages, out, workers, partial(print_progress, console))
     rows = [attack.row(out / FOLDER) for attack in plan.attacks]
     told = provenance(settings, ("numpy", "opencv-python-headless", "onnxruntime"))
     told |= {"people": plan.people, "photos": plan.photos}
@@ -68,10 +67,3 @@ def attack(
     Console(highlight=False).print(report(rows, plan.people), markup=False, soft_wrap=True)
     console.print(f"wrote {out / 'results.json'}, .csv and .md, and {out / 'attack.png'}")
     return 0
-
-
-def _tell(console: Console, progress: Progress, stage: Stage) -> None:
-    left = progress.seconds_left()
-    time_left = "" if left is None else f", {duration(left)} left"
-    line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
-    console.print(line, markup=False, soft_wrap=True)

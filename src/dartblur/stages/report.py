@@ -15,8 +15,12 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from dartblur.files import atomic_path
+from dartblur.formatting import duration
+from dartblur.stages.runner import Progress
+from dartblur.stages.stage import Stage
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -41,6 +45,14 @@ def save_figure(figure: Figure, target: Path) -> list[Path]:
             figure.savefig(part, format=suffix[1:], dpi=150, metadata=metadata)
         files.append(file)
     return files
+
+
+def print_progress(console: Console, progress: Progress, stage: Stage) -> None:
+    """One line for a stage that is made."""
+    left = progress.seconds_left()
+    time_left = "" if left is None else f", {duration(left)} left"
+    line = f"{progress.done}/{progress.total}{time_left}: done: {stage.title}"
+    console.print(line, markup=False, soft_wrap=True)
 
 
 def provenance(settings: Any, packages: Sequence[str]) -> dict[str, Any]:
