@@ -28,7 +28,6 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
     Raises:
         TrainingError: it cannot be written, for want of space for example; the old one is kept.
     """
-    path, partial = out / NAME, out / (NAME + ".part")
     content = {
         "config": dataclasses.asdict(config),
         "round": training.round,
@@ -38,6 +37,32 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
         "pool": training.pool.state_dict(),
         "origin": training.origin,
     }
+    write(content, out, f"round {training.round}")
+
+
+def prepare(out: Path, *, resume: bool) -> None:
+    """Makes the folder of a training.
+
+    Raises:
+        TrainingError: it cannot be made, or holds a training that is not to be resumed.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"{out}: cannot be made a folder ({error.strerror}); give another"
+        ) from error
+    if not resume and (out / NAME).exists():
+        raise TrainingError(f"{out}: holds a training already; resume it or give another folder")
+
+
+def write(content: dict[str, Any], out: Path, moment: str) -> None:
+    """Writes a checkpoint beside the old one and then over it. moment: "round 7", for messages.
+
+    Raises:
+        TrainingError: it cannot be written, for want of space for example; the old one is kept.
+    """
+    path, partial = out / NAME, out / (NAME + ".part")
     try:
         with partial.open("wb") as file:
             torch.save(content, file)
@@ -47,7 +72,7 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
     except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
         raise TrainingError(
-            f"{path}: the checkpoint of round {training.round} cannot be written ({error}); "
+            f"{path}: the checkpoint of {moment} cannot be written ({error}); "
             "make room and resume: an earlier checkpoint is kept if there was one"
         ) from error
 

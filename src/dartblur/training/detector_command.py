@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -26,14 +25,14 @@ from dartblur.faces import Faces, Sample
 from dartblur.losses.multibox import pad
 from dartblur.nets.base import DetectorNet, to_tensor
 from dartblur.nets.families import FAMILIES, begun
-from dartblur.training import detector_export
+from dartblur.training import checkpoint, detector_export
 from dartblur.training.augmentation import Augmentation, example
 from dartblur.training.detector import DetectorTrainer, Example, Schedule
 from dartblur.training.detector_config import DetectorTraining
 from dartblur.training.reference import Start, initial_values, load_reference
 from dartblur.training.teacher import completed, found_by
 
-NAME, LOG = "checkpoint.pt", "log.csv"
+LOG = "log.csv"
 FAMILY = "retinaface-p2"
 
 
@@ -71,9 +70,7 @@ def train_detector(
     """
     settings = settings or read_config(DetectorTraining, config)
     torch.set_num_threads(settings.threads)
-    out.mkdir(parents=True, exist_ok=True)
-    if not resume and (out / NAME).exists():
-        raise TrainingError(f"{out}: holds a training already; resume it or give another folder")
+    checkpoint.prepare(out, resume=resume)
     labelled = Labelled.read(data, out, settings)
     run = _Run.fresh(labelled, settings)
     if resume:
@@ -175,10 +172,9 @@ class _Run:
 
     def save(self, out: Path, settings: DetectorTraining) -> None:
         """Writes the checkpoint beside the old one and then over it."""
-        partial = out / (NAME + ".part")
         parts: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
-        torch.save({"step": self.step, "settings": asdict(settings), **parts}, partial)
-        partial.replace(out / NAME)
+        content = {"step": self.step, "settings": asdict(settings), **parts}
+        checkpoint.write(content, out, f"update {self.step}")
 
     def restore(self, out: Path, settings: DetectorTraining) -> None:
         """Takes up the training in `out` where it was saved.
@@ -186,19 +182,17 @@ class _Run:
         Raises:
             TrainingError: there is no checkpoint, it is damaged, or its settings are others.
         """
-        path = out / NAME
+        path = out / checkpoint.NAME
+        if not path.exists():
+            raise TrainingError(f"{path}: there is no checkpoint; begin without --resume")
+        content = checkpoint.read(path)
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
             held, now = content["settings"], asdict(settings)
             other = [k for k in now if k not in _FREE and held.get(k) != now[k]]
             if not other:
                 for name, part in self._parts().items():
                     part.load_state_dict(content[name])
-        except FileNotFoundError as error:
-            raise TrainingError(
-                f"{path}: there is no checkpoint; begin without --resume"
-            ) from error
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{path}: damaged ({error}); start afresh") from error
         if other:
             raise TrainingError(

@@ -79,7 +79,7 @@ def train(
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
     )
     fabric.launch()
-    _prepare(out, resume)
+    checkpoint.prepare(out, resume=resume)
     status = StatusLines(fabric.is_global_zero)
     status(_plan_of(settings, config, fabric))
     reference = load_reference(settings.start)
@@ -191,14 +191,3 @@ def _check_device(device: str, config: Path) -> None:
             f"{config}: run.device: {device!r} is asked for, but torch {torch.__version__} sees no "
             'such device here; say "auto" or "cpu", or install a torch that fits the GPU'
         )
-
-
-def _prepare(out: Path, resume: bool) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"{out}: cannot be made a folder ({error.strerror}); give another"
-        ) from error
-    if not resume and (out / checkpoint.NAME).exists():
-        raise TrainingError(f"{out}: holds a training already; resume it or give another folder")
