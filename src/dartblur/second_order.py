@@ -80,3 +80,11 @@ def gradients_of(loss: Tensor, parameters: Mapping[str, Tensor]) -> Parameters:
     return {
         name: torch.zeros_like(value) if grad is None else grad for (name, value), grad in pairs
     }
+
+
+def clipped(gradients: Mapping[str, Tensor], most: float) -> Parameters:
+    """The gradients, together of norm `most` at the most; differentiable."""
+    # The square root's slope at 0 is infinite.
+    norm = (torch.stack([g.square().sum() for g in gradients.values()]).sum() + 1e-12).sqrt()
+    factor = (most / norm).clamp(max=1)
+    return {name: factor * gradient for name, gradient in gradients.items()}

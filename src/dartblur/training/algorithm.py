@@ -17,6 +17,12 @@ from dartblur.second_order import AdamState
 from dartblur.training.adversaries import Pool
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import TrainingConfig
+from dartblur.training.discriminator import (
+    Judge,
+    discriminator_loss,
+    natural,
+    projected,
+)
 from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
 from dartblur.training.provenance import Provenance
 from dartblur.training.reference import Reference
@@ -41,6 +47,7 @@ class Training:
     average: nn.Module
     optimizer: torch.optim.Optimizer
     pool: Pool
+    judge: Judge
     compose: Callable[[nn.Module, Batch], Composite]
     origin: Provenance = field(default_factory=dict)
     round: int = 0
@@ -58,7 +65,9 @@ def one_round(
         f_g = pool.experienced(first)
         theta = inner_parameters(f_g.net, config.inner.from_block)
         moments = AdamState.of(f_g.optimizer, theta)
-        detectors = Detectors(reference, f_g.family, f_g.net, moments)
+        detectors = Detectors(
+            reference, f_g.family, f_g.net, moments, config.adversaries.clip, training.judge.net
+        )
         rate = generator_rate(config, training.round)
         for names in updates_of(config, training.round):  # each alone, as in the paper, or all
             composite = training.compose(g, batch)  # g(x, b)
@@ -68,6 +77,8 @@ def one_round(
             gradients = generator_gradients(g, composite, forward, parts)
             descend(training.optimizer, rate, gradients, config.generator.clip, fabric)
             losses |= parts
+        if config.objectives.realism:
+            losses["discriminator"] = judge_step(training.judge, reference, batch, composite, config, fabric)
         update_average(training.average, g, config.generator.ema, training.round)
     else:
         with torch.no_grad():
@@ -77,3 +88,25 @@ def one_round(
         losses["adversary"] = pool.step(f_g, (composite.image.detach(), batch.labels))
         average_adversary(f_g, fabric)
     return finite_values(losses, batch, training.round, fabric), composite
+
+
+def judge_step(
+    judge: Judge,
+    reference: Reference,
+    batch: Batch,
+    composite: Composite,
+    config: TrainingConfig,
+    fabric: Fabric,
+) -> Tensor:
+    """One update of the discriminator on g(x, b) and on natural faces."""
+    f, settings = reference.net, config.discriminator
+    with torch.no_grad():
+        both = torch.cat([composite.image.detach(), natural(batch, settings.share)])
+        features = projected(f, both)
+    half = len(batch.clear)
+    made, real = (judge.net([x[part] for x in features]) for part in (slice(half), slice(half, None)))
+    loss = discriminator_loss(made, real, batch)
+    parameters = list(judge.net.parameters())
+    gradients = list(torch.autograd.grad(loss, parameters))
+    descend(judge.optimizer, settings.rate, gradients, 10.0, fabric)
+    return loss

@@ -35,6 +35,8 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
         "average": training.average.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "pool": training.pool.state_dict(),
+        "discriminator": training.judge.net.state_dict(),
+        "discriminator_optimizer": training.judge.optimizer.state_dict(),
         "origin": training.origin,
     }
     write(content, out, f"round {training.round}")
@@ -139,5 +141,7 @@ def _fill(training: Training, content: dict[str, Any], path: Path) -> None:
         training.average.load_state_dict(content["average"])
         training.optimizer.load_state_dict(content["optimizer"])
         training.pool.load_state_dict(content["pool"])
+        training.judge.net.load_state_dict(content["discriminator"])
+        training.judge.optimizer.load_state_dict(content["discriminator_optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(f"{path}: holds other nets than the configuration ({error})") from error

@@ -91,6 +91,7 @@ class Objectives:
     adversary_features: float = 0.0
     prior: float = 0.0
     texture: float = 0.0
+    realism: float = 0.0
     margin: float = 20.0
     prior_cells: int = 16
     texture_share: float = 0.7
@@ -142,6 +143,19 @@ class Adversaries:
 
 
 @dataclass(frozen=True)
+class DiscriminatorSettings:
+    """What the objective realism is judged by; see `training.discriminator`.
+
+    share: of a natural face that is clear, the rest is blurred: it shall read as blurred.
+    """
+
+    width: int = 32
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.0, 0.99)
+    share: float = 0.7
+
+
+@dataclass(frozen=True)
 class Run:
     """How long, and what is kept.
 
@@ -182,6 +196,7 @@ class TrainingConfig:
     objectives: Objectives = field(default_factory=Objectives)
     inner: Inner = field(default_factory=Inner)
     adversaries: Adversaries = field(default_factory=Adversaries)
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     start: Start = field(default_factory=Start)
     run: Run = field(default_factory=Run)
 

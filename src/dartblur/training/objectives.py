@@ -17,9 +17,17 @@ from dartblur.losses.review import review_loss
 from dartblur.nets.base import DetectorNet, Raw
 from dartblur.nets.families import Family, Loss
 from dartblur.nets.retinaface import RetinaFace
-from dartblur.second_order import AdamState, Parameters, adam_step, gradients_of, sgd_step
+from dartblur.second_order import (
+    AdamState,
+    Parameters,
+    adam_step,
+    clipped,
+    gradients_of,
+    sgd_step,
+)
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Inner, Objectives
+from dartblur.training.discriminator import Discriminator, realism_loss
 from dartblur.training.reference import Reference
 
 _BLOCKS = 14
@@ -28,12 +36,17 @@ _BLOCKS = 14
 
 @dataclass(frozen=True)
 class Detectors:
-    """What the generator is judged by: f (frozen), and f_g with the moments of its Adam."""
+    """What the generator is judged by: f (frozen), and f_g with the moments of its Adam.
+
+    clip: largest norm of a gradient that f_g learns by.
+    """
 
     reference: Reference
     family: Family
     adversary: DetectorNet
     moments: AdamState
+    clip: float
+    discriminator: Discriminator
 
 
 @dataclass
@@ -57,6 +70,13 @@ class ForwardPass:
         """f's features on g(x, b), as its heads read them."""
         f = self.detectors.reference.net
         return f.neck(f.taps(self.composite.image))
+
+    @cached_property
+    def f_shallow(self) -> list[Tensor]:
+        """f's first features on g(x, b)."""
+        f = self.detectors.reference.net
+        assert isinstance(f, RetinaFace)
+        return f.shallow(self.composite.image)
 
     @cached_property
     def fg_taps(self) -> list[Tensor]:
@@ -112,7 +132,8 @@ def cycle(forward: ForwardPass) -> Tensor:
     for step in range(inner.steps):
         if step:
             says = functional_call(f_g, theta, (forward.composite.image,))
-        theta = inner_step(theta, forward.against_labels(says), forward.detectors.moments, inner)
+        loss = forward.against_labels(says)
+        theta = inner_step(theta, loss, forward.detectors.moments, forward.detectors.clip, inner)
     if forward.weights.first_order:
         theta = {name: value.detach() for name, value in theta.items()}
     return forward.against_found(functional_call(f_g, theta, (forward.batch.clear,)))
@@ -164,9 +185,15 @@ def texture(forward: ForwardPass) -> Tensor:
     pixel = batch.pixel[batch.fragment]
     parts = [
         covariance_distance(*(covariances(x, pixel, batch.owner, faces, side) for x in pair))
-        for pair in zip(f.shallow(forward.composite.image), wanted, strict=True)
+        for pair in zip(forward.f_shallow, wanted, strict=True)
     ]
     return torch.stack(parts).sum()
+
+
+def realism(forward: ForwardPass) -> Tensor:
+    """Adversarial: a discriminator takes the faces of g(x, b) for natural ones."""
+    says = forward.detectors.discriminator([*forward.f_shallow, *forward.f_features])
+    return realism_loss(says, forward.batch)
 
 
 OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
@@ -174,7 +201,7 @@ OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
         function.__name__: function
         # The paper's four, and ours before those that f_g's own loss makes.
         for function in (
-            *(review, prior, texture, operational),
+            *(review, prior, texture, realism, operational),
             *(reference_features, adversary_features),
             *(posthoc, cycle),
         )
@@ -199,9 +226,14 @@ def inner_parameters(net: DetectorNet, from_block: int) -> Parameters:
     return {name: p for name, p in net.named_parameters() if not name.startswith(left_out)}
 
 
-def inner_step(theta: Parameters, loss: Tensor, moments: AdamState, inner: Inner) -> Parameters:
-    """θ' = θ − α ∇ loss, or a step of Adam, with its own graph."""
-    gradients = gradients_of(loss, theta)
+def inner_step(
+    theta: Parameters, loss: Tensor, moments: AdamState, clip: float, inner: Inner
+) -> Parameters:
+    """θ' = θ − α ∇ loss, or a step of Adam, with its own graph.
+
+    clip: largest norm of ∇ loss, as where f_g learns: its moments are those of clipped gradients.
+    """
+    gradients = clipped(gradients_of(loss, theta), clip)
     if inner.kind == "sgd":
         return sgd_step(theta, gradients, inner.rate)
     return adam_step(theta, gradients, moments, inner.rate, inner.betas)

@@ -26,6 +26,7 @@ from dartblur.training.adversaries import Pool, State
 from dartblur.training.algorithm import Training
 from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Data, Generator, TrainingConfig
+from dartblur.training.discriminator import Discriminator, Judge
 from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, StatusLines
 from dartblur.training.provenance import provenance
@@ -129,7 +130,10 @@ def fresh(settings: TrainingConfig, of_f: State, backbone: State, fabric: Fabric
     )
     pool = Pool(settings.adversaries, of_f, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    return Training(generator, average, optimizer, pool, compose)
+    judge = fabric.to_device(Discriminator(settings.discriminator.width))
+    own = settings.discriminator
+    judging = torch.optim.Adam(judge.parameters(), lr=own.rate, betas=own.betas)
+    return Training(generator, average, optimizer, pool, Judge(judge, judging), compose)
 
 
 def make_generator(
