@@ -36,12 +36,14 @@ def losses_of(
     labels: Sequence[Faces],
     rate: float,
     margin: float,
+    clip: float,
     adam: torch.optim.Adam | None,
 ) -> dict[str, Tensor]:
     """The paper's losses of g by name; f(x) is `found`, y is `labels`.
 
     composite: makes g(x, b) and its change in the face pixels. loss: L_det of f and of f_g. adam:
-    of f_g, whose next step the inner step is; None for θ − rate · slope.
+    of f_g, whose next step the inner step is; None for θ − rate · slope. clip: largest norm of the
+    slopes of all parameters together.
     """
     values = {}
     for name in names:
@@ -60,6 +62,8 @@ def losses_of(
             slopes = torch.autograd.grad(
                 inner, list(theta.values()), create_graph=True, allow_unused=True
             )
+            norm = torch.stack([s.square().sum() for s in slopes if s is not None]).sum().sqrt()
+            slopes = [s if s is None else s * torch.clamp(clip / norm, max=1) for s in slopes]
             stepped = {}
             for (key, value), slope, own in zip(
                 theta.items(), slopes, f_g.parameters(), strict=True

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from dartblur.second_order import AdamState, adam_step, gradients_of, sgd_step
+from dartblur.second_order import AdamState, adam_step, clipped, gradients_of, sgd_step
 
 
 class Tiny(nn.Module):
@@ -130,3 +130,24 @@ def test_statistics_of_the_original_are_left_alone(net: Tiny) -> None:
     after_one_step(net, made, torch.randn(5, 3, dtype=torch.float64), "adam").backward()
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("most", [0.1, 100.0])
+def test_gradients_are_clipped_as_torch_does(net: Tiny, most: float) -> None:
+    values = parameters(net)
+    loss = inner_loss(net, values, torch.randn(5, 3, dtype=torch.float64))
+    ours = clipped(gradients_of(loss, values), most)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), most)
+    for name, value in values.items():
+        torch.testing.assert_close(ours[name], value.grad, rtol=1e-5, atol=1e-9)
+
+
+def test_a_gradient_of_zero_is_clipped_to_zero(net: Tiny) -> None:
+    values = parameters(net)
+    made = torch.zeros(5, 3, dtype=torch.float64, requires_grad=True)
+    held = clipped(gradients_of(functional_call(net, values, (made,)).sum() * 0, values), 1.0)
+    total = torch.stack([g.sum() for g in held.values()]).sum()
+    (gradient,) = torch.autograd.grad(total, made)
+    assert float(total) == 0
+    assert gradient.isfinite().all()

@@ -35,7 +35,6 @@ BOXES = np.array(
 
 KINDS = {
     "plain": {},
-    "detail": {"detail": 2},
     "mosaic": {},
     "blended": {"detail": 2, "channels": 3, "rim": 0.12, "noise": 2},
 }

@@ -164,12 +164,12 @@ def test_the_default_schedule_is_a_cosine_for_all_at_once() -> None:
 def test_the_prior_stage_comes_first_and_has_its_own_schedule() -> None:
     table = {
         "run": {"prior_rounds": 40, "rounds": 100},
-        "objectives": {"review": 0.0, "prior": 1.0, "texture": 1.0},
+        "objectives": {"review": 0.0, "prior": 1.0, "realism": 1.0},
     }
     config = build_config(TrainingConfig, table, "here")
     assert [phase_of(config, n) for n in (0, 39)] == [Phase(True, False)] * 2
     assert [phase_of(config, n) for n in (40, 99)] == [Phase(True, True)] * 2
-    assert updates_of(config, 39) == [["prior", "texture"]]
+    assert updates_of(config, 39) == [["prior", "realism"]]
     assert updates_of(config, 40) == [active(config.objectives)]
     low = config.generator.rate * config.generator.decay
     rates = [generator_rate(config, n) for n in (19, 39, 40, 59, 99)]

@@ -98,15 +98,26 @@ def test_from_training_to_picture_on_the_command_line(
     for old, new in CHANGES.items():
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "unet.toml").write_text(text)
+    config = tmp_path / "unet.toml"
+    config.write_text(text)
     run, weights = tmp_path / "run", tmp_path / "new" / "g.onnx"
-    words = ("train", "--config", tmp_path / "unet.toml", "--data", ground.data, "-o", run)
-    assert command(*words).status == 0
+    outcome = command("train", "--config", config, "--data", ground.data, "-o", run)
+    assert outcome.status == 0
+    # Its plan, its pace and its files.
+    assert f"{config}: 4 rounds of 2 crops of 96 × 96 pixels on cpu" in outcome.error
+    assert "s a round: 3 rounds, about" in outcome.error
+    wrote = f"wrote {run / 'checkpoint.pt'}, {run / 'log.csv'} and {run / 'sheets'}/"
+    assert wrote in outcome.error
     rows = list(csv.DictReader((run / "log.csv").open()))
     assert [bool(row["adversary"]) for row in rows] == [True, False, True, False]
     assert [bool(row["cycle"]) for row in rows] == [False, True, False, True]
 
-    assert command("export", run, "-o", weights).status == 0
+    outcome = command("export", run, "-o", weights)
+    assert outcome.status == 0
+    # Nothing of the exporter's.
+    assert outcome.error.splitlines() == [
+        f"wrote {weights}: the generator after 4 rounds; dartblur anonymize --weights {weights}"
+    ]
     net = FrameGenerator(0.01).eval()
     net.load_state_dict(read(run / "checkpoint.pt")["generator"])
     for shape in ((1, 40, 70), (3, 96, 64)):

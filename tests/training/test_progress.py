@@ -19,25 +19,6 @@ from dartblur.training.progress import StatusLines
 Command = Callable[..., Outcome]
 
 
-def test_train_tells_its_plan_its_pace_and_its_files(
-    ground: Ground, tmp_path: Path, command: Command
-) -> None:
-    run = tmp_path / "run"
-    told = command("train", "--config", ground.config, "--data", ground.data, "-o", run).error
-    assert f"{ground.config}: 8 rounds of 2 crops of 96 × 96 pixels on cpu" in told
-    assert "s a round: 7 rounds, about" in told
-    assert f"wrote {run / 'checkpoint.pt'}, {run / 'log.csv'} and {run / 'sheets'}/" in told
-
-    outcome = command("export", run, "-o", tmp_path / "g.onnx")
-    assert outcome.status == 0
-    lines = outcome.error.splitlines()
-    # Nothing of the exporter's.
-    assert lines == [
-        f"wrote {tmp_path / 'g.onnx'}: the generator after 8 rounds; "
-        f"dartblur anonymize --weights {tmp_path / 'g.onnx'}"
-    ]
-
-
 def test_progress_is_told_within_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     seconds = count()
     told = StatusLines(clock=lambda: 7.0 * next(seconds))

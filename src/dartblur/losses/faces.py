@@ -5,9 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-_MOST = 12288
-"""Samples of a batch that enter a covariance: more tell hardly more, and cost time."""
-
 
 def cell_means(
     values: Tensor, owner: Tensor, place: Tensor, faces: int, cells: int
@@ -30,32 +27,6 @@ def cell_means(
             sums = sums.index_add(0, at, near[:, None] * values)
             weights = weights.index_add(0, at, near)
     return sums / weights.clamp(min=1e-6)[:, None], weights
-
-
-def covariances(features: Tensor, pixel: Tensor, owner: Tensor, faces: int, side: int) -> Tensor:
-    """How the channels of features, (B, C, h, w), vary together within each face, (faces, C, C).
-
-    pixel: (S,), index of a face pixel among B · side². owner: (S,), the face that it lies in.
-    """
-    step = 1 + len(pixel) // _MOST
-    pixel, owner = pixel[::step], owner[::step]
-    b, channels, h, w = features.shape
-    picture, y, x = pixel // side**2, pixel // side % side, pixel % side
-    at = (picture * h + y * h // side) * w + x * w // side
-    seen = features.permute(0, 2, 3, 1).reshape(b * h * w, channels)[at]
-    count = seen.new_zeros(faces).index_add(0, owner, seen.new_ones(len(owner))).clamp(min=1)
-    mean = seen.new_zeros(faces, channels).index_add(0, owner, seen) / count[:, None]
-    apart = seen - mean[owner]
-    products = (apart[:, :, None] * apart[:, None]).flatten(1)
-    summed = products.new_zeros(faces, channels**2).index_add(0, owner, products)
-    return (summed / count[:, None]).view(faces, channels, channels)
-
-
-def covariance_distance(made: Tensor, wanted: Tensor) -> Tensor:
-    """Mean over faces of the squared distance of covariances, as a share of those wanted."""
-    apart = (made - wanted).square().sum((1, 2))
-    size = wanted.square().sum((1, 2))
-    return (apart / (size + 0.1 * size.mean()).clamp(min=1e-6)).mean()
 
 
 def prior_distance(made: Tensor, wanted: Tensor, weights: Tensor) -> Tensor:

@@ -17,12 +17,7 @@ from dartblur.second_order import AdamState
 from dartblur.training.adversaries import Pool
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import TrainingConfig
-from dartblur.training.discriminator import (
-    Judge,
-    discriminator_loss,
-    natural,
-    projected,
-)
+from dartblur.training.discriminator import Judge, discriminator_gradients
 from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
 from dartblur.training.provenance import Provenance
 from dartblur.training.reference import Reference
@@ -78,7 +73,11 @@ def one_round(
             descend(training.optimizer, rate, gradients, config.generator.clip, fabric)
             losses |= parts
         if config.objectives.realism:
-            losses["discriminator"] = judge_step(training.judge, reference, batch, composite, config, fabric)
+            judge, own = training.judge, config.discriminator
+            losses["discriminator"], gradients = discriminator_gradients(
+                judge.net, reference.net, batch, composite, own.share
+            )
+            descend(judge.optimizer, own.rate, gradients, own.clip, fabric)
         update_average(training.average, g, config.generator.ema, training.round)
     else:
         with torch.no_grad():
@@ -88,25 +87,3 @@ def one_round(
         losses["adversary"] = pool.step(f_g, (composite.image.detach(), batch.labels))
         average_adversary(f_g, fabric)
     return finite_values(losses, batch, training.round, fabric), composite
-
-
-def judge_step(
-    judge: Judge,
-    reference: Reference,
-    batch: Batch,
-    composite: Composite,
-    config: TrainingConfig,
-    fabric: Fabric,
-) -> Tensor:
-    """One update of the discriminator on g(x, b) and on natural faces."""
-    f, settings = reference.net, config.discriminator
-    with torch.no_grad():
-        both = torch.cat([composite.image.detach(), natural(batch, settings.share)])
-        features = projected(f, both)
-    half = len(batch.clear)
-    made, real = (judge.net([x[part] for x in features]) for part in (slice(half), slice(half, None)))
-    loss = discriminator_loss(made, real, batch)
-    parameters = list(judge.net.parameters())
-    gradients = list(torch.autograd.grad(loss, parameters))
-    descend(judge.optimizer, settings.rate, gradients, 10.0, fabric)
-    return loss

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dartblur.losses.multibox import Targets
 
@@ -38,6 +39,15 @@ class Batch(NamedTuple):
         """The values of an image, (B, C, H, W), in the pixels of all fragments: (S, C)."""
         flat = image.permute(0, 2, 3, 1).reshape(-1, image.shape[1])
         return flat[self.pixel[self.fragment]]
+
+    def face_weights(self, size: tuple[int, int]) -> Tensor:
+        """How far each place of an h × w level counts, (B, 1, h, w): faces alike, in all 1."""
+        b, _, height, width = self.clear.shape
+        area = self.share.new_zeros(len(self.windows)).index_add(0, self.owner, self.share)
+        each = self.blended((1 / area.clamp(min=1))[self.owner][:, None])[:, 0]
+        whole = each.new_zeros(b * height * width).index_copy(0, self.pixel, each)
+        pooled = functional.adaptive_avg_pool2d(whole.view(b, 1, height, width), size)
+        return pooled / pooled.sum().clamp(min=1e-12)
 
 
 class Composite(NamedTuple):

@@ -75,8 +75,8 @@ class Generator:
 class Objectives:
     """Weights of what the generator is trained for; 0 switches one off.
 
-    prior: in means of `prior_cells` cells along a window. texture: of a face of which
-    `texture_share` is clear, the rest blurred. Both: see `training.objectives`.
+    prior: in means of `prior_cells` cells along a window. realism: as a discriminator sees it.
+    Both: see `training.objectives`.
     cycle goes through the inner step; with `first_order` it is reported and not descended.
     reference_features, adversary_features: feature matching, see `training.objectives`.
     updates: one update for the sum, or one for each as in Algorithm 1. balanced: the weights
@@ -90,11 +90,9 @@ class Objectives:
     reference_features: float = 1.0
     adversary_features: float = 0.0
     prior: float = 0.0
-    texture: float = 0.0
     realism: float = 0.0
     margin: float = 20.0
     prior_cells: int = 16
-    texture_share: float = 0.7
     first_order: bool = False
     updates: Literal["summed", "four"] = "summed"
     balanced: bool = False
@@ -143,16 +141,18 @@ class Adversaries:
 
 
 @dataclass(frozen=True)
-class DiscriminatorSettings:
-    """What the objective realism is judged by; see `training.discriminator`.
+class Discriminator:
+    """What the objective realism asks; see `nets.discriminator`.
 
-    share: of a natural face that is clear, the rest is blurred: it shall read as blurred.
+    share: of a natural face that is clear; the rest is blurred, so that the result reads so too.
+    width: of its heads. clip: largest norm of the gradient.
     """
 
     width: int = 32
     rate: float = 1e-3
     betas: tuple[float, float] = (0.0, 0.99)
     share: float = 0.7
+    clip: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Run:
     """How long, and what is kept.
 
     rounds: in all. prior_rounds: so many of them, the first ones, are for the objectives that need
-    no detector in training (review, prior and texture); there are no adversaries until then.
+    no detector in training (review, prior and realism); there are no adversaries until then.
     begin_from: a checkpoint whose nets and optimizers are taken over, at round 0 of this
     configuration. epoch: its rounds; 0 where nothing goes by epochs. save_minutes: between
     checkpoints. sheet_rounds: from one picture sheet to the next. precision: as Lightning Fabric
@@ -196,7 +196,7 @@ class TrainingConfig:
     objectives: Objectives = field(default_factory=Objectives)
     inner: Inner = field(default_factory=Inner)
     adversaries: Adversaries = field(default_factory=Adversaries)
-    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    discriminator: Discriminator = field(default_factory=Discriminator)
     start: Start = field(default_factory=Start)
     run: Run = field(default_factory=Run)
 

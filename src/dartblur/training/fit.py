@@ -40,7 +40,7 @@ def fit(
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
     batches = _loader(pictures, config, training.round, fabric)
-    names = [*active(config.objectives), "adversary", "discriminator"]
+    names = [*active(config.objectives), "discriminator", "adversary"]
     saved = time.monotonic()
     first, began = training.round, time.monotonic()
     # Also where training fails: the bar has a thread, and hides the cursor.

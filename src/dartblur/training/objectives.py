@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from dartblur.losses.faces import cell_means, covariance_distance, covariances, prior_distance
+from dartblur.losses.adversarial import generator_loss
+from dartblur.losses.faces import cell_means, prior_distance
 from dartblur.losses.review import review_loss
 from dartblur.nets.base import DetectorNet, Raw
+from dartblur.nets.discriminator import Discriminator
 from dartblur.nets.families import Family, Loss
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.second_order import (
@@ -27,7 +29,6 @@ from dartblur.second_order import (
 )
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Inner, Objectives
-from dartblur.training.discriminator import Discriminator, realism_loss
 from dartblur.training.reference import Reference
 
 _BLOCKS = 14
@@ -70,13 +71,6 @@ class ForwardPass:
         """f's features on g(x, b), as its heads read them."""
         f = self.detectors.reference.net
         return f.neck(f.taps(self.composite.image))
-
-    @cached_property
-    def f_shallow(self) -> list[Tensor]:
-        """f's first features on g(x, b)."""
-        f = self.detectors.reference.net
-        assert isinstance(f, RetinaFace)
-        return f.shallow(self.composite.image)
 
     @cached_property
     def fg_taps(self) -> list[Tensor]:
@@ -171,29 +165,12 @@ def prior(forward: ForwardPass) -> Tensor:
     return prior_distance(made, wanted, weights)
 
 
-def texture(forward: ForwardPass) -> Tensor:
-    """Texture matching: in every face f's first features vary as they do in x.
-
-    Statistics and no places, so that noise can meet them. What is wanted is x as softened by
-    `texture_share`, since the result should read as blurred.
-    """
-    f, batch, share = forward.detectors.reference.net, forward.batch, forward.weights.texture_share
-    assert isinstance(f, RetinaFace)
-    with torch.no_grad():
-        wanted = f.shallow(share * batch.clear + (1 - share) * batch.blurred)
-    faces, side = len(batch.windows), batch.clear.shape[-1]
-    pixel = batch.pixel[batch.fragment]
-    parts = [
-        covariance_distance(*(covariances(x, pixel, batch.owner, faces, side) for x in pair))
-        for pair in zip(forward.f_shallow, wanted, strict=True)
-    ]
-    return torch.stack(parts).sum()
-
-
 def realism(forward: ForwardPass) -> Tensor:
-    """Adversarial: a discriminator takes the faces of g(x, b) for natural ones."""
-    says = forward.detectors.discriminator([*forward.f_shallow, *forward.f_features])
-    return realism_loss(says, forward.batch)
+    """A discriminator, which sees g(x, b) as f does, takes its faces for natural ones (ours)."""
+    f = forward.detectors.reference.net
+    assert isinstance(f, RetinaFace)
+    levels = [*f.shallow(forward.composite.image), *forward.f_features]
+    return generator_loss(forward.detectors.discriminator(levels), forward.batch.face_weights)
 
 
 OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
@@ -201,7 +178,7 @@ OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(
         function.__name__: function
         # The paper's four, and ours before those that f_g's own loss makes.
         for function in (
-            *(review, prior, texture, realism, operational),
+            *(review, prior, realism, operational),
             *(reference_features, adversary_features),
             *(posthoc, cycle),
         )

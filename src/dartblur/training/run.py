@@ -19,6 +19,7 @@ from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Sample
+from dartblur.nets.discriminator import Discriminator
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.training import checkpoint
@@ -26,7 +27,7 @@ from dartblur.training.adversaries import Pool, State
 from dartblur.training.algorithm import Training
 from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Data, Generator, TrainingConfig
-from dartblur.training.discriminator import Discriminator, Judge
+from dartblur.training.discriminator import CHANNELS, Judge
 from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, StatusLines
 from dartblur.training.provenance import provenance
@@ -130,10 +131,13 @@ def fresh(settings: TrainingConfig, of_f: State, backbone: State, fabric: Fabric
     )
     pool = Pool(settings.adversaries, of_f, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    judge = fabric.to_device(Discriminator(settings.discriminator.width))
+    return Training(generator, average, optimizer, pool, _judge(settings, fabric), compose)
+
+
+def _judge(settings: TrainingConfig, fabric: Fabric) -> Judge:
     own = settings.discriminator
-    judging = torch.optim.Adam(judge.parameters(), lr=own.rate, betas=own.betas)
-    return Training(generator, average, optimizer, pool, Judge(judge, judging), compose)
+    net = Discriminator(CHANNELS, own.width).to(fabric.device)
+    return Judge(net, torch.optim.Adam(net.parameters(), lr=own.rate, betas=own.betas))
 
 
 def make_generator(

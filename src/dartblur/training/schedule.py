@@ -16,7 +16,7 @@ class Phase(NamedTuple):
     adversaries: bool
 
 
-PRIOR_STAGE = ("review", "prior", "texture", "realism")
+PRIOR_STAGE = ("review", "prior", "realism")
 """The objectives that need no detector in training: those of the first stage."""
 
 
