@@ -159,13 +159,13 @@ def test_a_picture_of_no_pixels(anonymizer: Anonymizer) -> None:
     assert anonymizer(np.zeros((0, 7, 3), np.uint8), faces_of((0, 0, 5, 5))).shape == (0, 7, 3)
 
 
-def test_a_face_of_three_thousand_pixels(anonymizer: Anonymizer) -> None:
-    image = np.tile(textured(300, 300), (11, 11, 1))
-    faces = faces_of((100, 150, 3100, 3150))
+def test_a_face_of_two_thousand_pixels(anonymizer: Anonymizer) -> None:
+    image = np.tile(textured(300, 300), (7, 7, 1))
+    faces = faces_of((30, 80, 2030, 2080))
     out = anonymizer(image, faces)
     assert share_changed(anonymizer, image, out, faces) > 0.9
-    detail = np.abs(np.diff(image[200:3000, 200:3000].astype(int), axis=1)).mean()
-    left = np.abs(np.diff(out[200:3000, 200:3000].astype(int), axis=1)).mean()
+    detail = np.abs(np.diff(image[100:2000, 100:2000].astype(int), axis=1)).mean()
+    left = np.abs(np.diff(out[100:2000, 100:2000].astype(int), axis=1)).mean()
     assert left < detail / 5
 
 
