@@ -268,6 +268,10 @@ class Ledger:
                     continue
             yield line
 
+    def select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a reading query: for what looks at a run that is over; see `_SCHEMA`."""
+        return self._all(query, *values)
+
     def _slices(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query whose first column is the output, in its order."""
         last = b""
