@@ -19,6 +19,7 @@ from tests.batch import data_sets
 from tests.batch.data_sets import BOX, FIRST, LAYOUTS, save, widerface, write
 from tests.conftest import Outcome
 from tests.pictures import tree
+from tests.video.films import make_film, packets, pictures
 
 pytest.importorskip("pyarrow", reason="the manifest needs the extra dataset")
 pytest.importorskip("yaml", reason="YOLO needs the extra dataset")
@@ -191,7 +192,7 @@ def test_the_cards_figures_are_those_of_the_readme() -> None:
         ("faces.npy", b"\x93NUMPY\x01\0", "is no text"),
         ("a.json", b'{"imageData": "/9j/' + b"4AAQSkZJRgABAQAAAQABAAD" * 4 + b'"}', "base64"),
         ("fer.csv", b"emotion,pixels\n0," + b"70 " * 800, "pixel by pixel"),
-        ("holiday.mp4", b"\0\0\0\x18ftypmp42", "is a film"),
+        ("holiday.mp4", b"\0\0\0\x18ftypmp42", "holiday.mp4"),
         ("thumbs", b"\xff\xd8\xff\xe0" + b"\0" * 90, "is no text"),
     ],
 )
@@ -543,6 +544,41 @@ def test_tar_shards_are_hidden_and_told_picture_by_picture(
     assert hashlib.sha256(safe).hexdigest() == made["a.tar/0001.png"].sha256_out
     assert safe != picture.read_bytes()
     assert copy("--verify", dst, "--source", tmp_path / "src").status == 0
+
+
+def test_films_are_hidden_and_told(
+    tmp_path: Path, src: Path, copy: Callable[..., Outcome]
+) -> None:
+    (src / "films").mkdir()
+    clear = make_film(src / "films/walk.mp4", sound=True, tags={"title": "Anna at home"})
+    dst = tmp_path / "dst"
+    words = (src, dst, "--audio", "drop")
+    outcome = copy(*words)
+    assert outcome.status == 0, outcome.error
+    row = rows(dst)["films/walk.mp4"]
+    assert (row.kind, row.status, row.width, row.height) == ("film", "done", 96, 64)
+    assert row.sha256_in == hashlib.sha256(clear.read_bytes()).hexdigest()
+    safe = dst / "films/walk.mp4"
+    assert row.sha256_out == hashlib.sha256(safe.read_bytes()).hexdigest()
+    for before, after in zip(pictures(clear), pictures(safe), strict=True):
+        assert np.abs(before.astype(int) - after)[26:38, 40:56].mean() > 50
+    assert not packets(safe, "audio")
+    assert b"Anna" not in safe.read_bytes()
+    assert copy("--verify", dst, "--source", src).status == 0
+    assert "0 done, 6 already done" in copy(*words).error
+    assert "1 done" in copy(src, dst).error  # with its sound
+    shutil.copy(clear, safe)
+    outcome = copy("--verify", dst)
+    assert outcome.status == 1
+    assert "walk.mp4: is the clear film" in outcome.error
+
+
+def test_a_film_has_no_labels(tmp_path: Path, src: Path, copy: Callable[..., Outcome]) -> None:
+    make_film(src / "walk.mp4")
+    outcome = copy(src, tmp_path / "dst", "--hidden", "labelled")
+    assert outcome.status == 1
+    assert "walk.mp4: no label tells of films" in outcome.error
+    assert not (tmp_path / "dst/walk.mp4").exists()
 
 
 def test_a_broken_tar_fails_alone(tmp_path: Path, copy: Callable[..., Outcome]) -> None:
