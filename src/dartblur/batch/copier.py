@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +21,8 @@ from dartblur.batch.ledger import failed_record
 from dartblur.batch.options import AnonymizationOptions
 from dartblur.batch.remote import is_remote, write, writing
 from dartblur.coco import PictureBoxes
-from dartblur.datasets import Labelled
+from dartblur.datasets import FACE_CLASSES, Labelled
+from dartblur.datasets.base import given
 from dartblur.datasets.contents import why_not_plain
 from dartblur.datasets.shards import copy_shard, is_shard
 from dartblur.errors import BoxesError, InputError, PictureError, UsageError, VideoError
@@ -48,9 +49,9 @@ _log = logging.getLogger("dartblur.batch")
 class CopyRecord(Record):
     """What became of one file of a data set.
 
-    kind: picture, film, shard or other. sha256_in, sha256_out: of the file's bytes before and after.
-    members: the records of a shard's pictures. recall: for each class of `SIZES`, labelled faces
-    and those of them that the detector found.
+    kind: picture, film, shard or other. sha256_in, sha256_out: of the file's bytes before and
+    after. members: the records of a shard's pictures. recall: for each class of `SIZES`, labelled
+    faces and those of them that the detector found.
     """
 
     kind: str = ""
@@ -75,7 +76,7 @@ class Copier:
     out: the folder of the copy. parts: where files lie until they are whole. hidden: labelled
     faces, detected ones or both. keeps: patterns of files that may be copied though they are no
     text. masks: folders of pictures whose pixels are labels. settings: what records tell of how
-    faces were hidden. films: how films are done.
+    faces were hidden. classes: of a table's boxes, those that are faces. films: how films are done.
     """
 
     out: Path
@@ -87,6 +88,7 @@ class Copier:
     max_megapixels: float = MAX_MEGAPIXELS
     threads: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = FACE_CLASSES
     films: video.VideoOptions = field(default_factory=video.VideoOptions)
 
     @cached_property
@@ -122,9 +124,7 @@ class Copier:
         name = job.relative.as_posix()
         return replace(record, file=name, source=str(job.source), seconds=seconds)
 
-    def _copied(
-        self, task: CopyJob, target: Path, progress: ProgressCallback | None
-    ) -> CopyRecord:
+    def _copied(self, task: CopyJob, target: Path, progress: ProgressCallback | None) -> CopyRecord:
         source, name = task.job.source, task.job.relative.as_posix()
         if task.job.is_film:
             return self._film(source, target, progress)
@@ -146,6 +146,9 @@ class Copier:
     def may_keep(self, name: str) -> bool:
         """True where the format or the user says that the file shows nobody."""
         return any(fnmatch(name, pattern) for pattern in self.keeps)
+
+    def _may_keep_member(self, name: str, member: str) -> bool:
+        return self.may_keep(f"{name}/{member}")
 
     def _is_mask(self, name: str, data: bytes) -> bool:
         """A picture of labels: the colours of a palette, and nothing beside the pixels."""
@@ -189,9 +192,7 @@ class Copier:
             return both[boxlib.area(boxlib.clip(both.boxes, *picture.size)) > 0], []
         return usable_boxes(PictureBoxes("", None, faces), source, picture.size)
 
-    def _film(
-        self, source: Path, target: Path, progress: ProgressCallback | None
-    ) -> CopyRecord:
+    def _film(self, source: Path, target: Path, progress: ProgressCallback | None) -> CopyRecord:
         if self.hidden == "labelled":
             raise VideoError(f"{source}: no label tells of films; --hidden both searches it")
         if is_remote(source) or is_remote(target):
@@ -222,14 +223,17 @@ class Copier:
     def _shard(self, source: Path, target: Path, name: str) -> CopyRecord:
         members: list[CopyRecord] = []
 
-        def hide(member: str, data: bytes) -> bytes:
-            safe, record = self._picture(data, Path(f"{source}/{member}"), ())
+        def hide(member: str, data: bytes, faces: Faces | None) -> bytes:
+            path = Path(f"{source}/{member}")
+            labels = () if faces is None else (Labelled(path, name, given(faces)),)
+            safe, record = self._picture(data, path, labels)
             record = replace(record, sha256_in=_sha256(data), sha256_out=_sha256(safe))
             members.append(replace(record, file=f"{name}/{member}", source=member))
             return safe
 
         with writing(target, self.parts) as part:
-            copy_shard(source, part, hide, lambda member: self.may_keep(f"{name}/{member}"))
+            keep = partial(self._may_keep_member, name)
+            copy_shard(source, part, hide, keep, self.classes)
             before, after = _sha256_of(source), _sha256_of(part)
         return replace(
             CopyRecord(source.name, str(source), "done", kind=SHARD),

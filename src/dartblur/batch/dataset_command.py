@@ -39,6 +39,7 @@ from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
 from dartblur.cluster import ray_map
 from dartblur.datasets import FACE_CLASSES
+from dartblur.datasets.shards import is_table
 from dartblur.errors import UsageError
 from dartblur.files import remove_parts
 from dartblur.formatting import printable
@@ -134,7 +135,7 @@ def dataset(
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
     named = tuple(name.lower() for name in classes)
     labels = index_labels(src, format, named)
-    if hidden == "labelled" and not labels.by_name:
+    if hidden == "labelled" and not labels.by_name and not _has_tables(src):
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
@@ -142,7 +143,9 @@ def dataset(
     if not is_remote(dst):
         make_folder(dst)
     state = state_of(dst, state, [] if is_remote(src) else [src.resolve()])
-    task = _Run(src, dst, state, labels, hidden, keep, hide, films, run, overwrite, share, ray)
+    task = _Run(
+        src, dst, state, labels, named, hidden, keep, hide, films, run, overwrite, share, ray
+    )
     if merge:
         return task.merge()
     if share:
@@ -160,6 +163,7 @@ class _Run:
     dst: Path
     state: Path
     labels: LabelIndex
+    classes: tuple[str, ...]
     hidden: Hidden
     keep: tuple[str, ...]
     hide: AnonymizationOptions
@@ -208,6 +212,7 @@ class _Run:
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
+        of_tables = self.hide.digest(self.hidden, self.keep, self.classes)
         of_films = self.hide.digest(self.hidden, asdict(self.films), film=True)
         for job in distinct(jobs_of(self.src), self.dst):
             name = job.relative.as_posix()
@@ -217,6 +222,8 @@ class _Run:
                 there.add(name)
             if job.is_film:
                 yield job, of_films
+            elif is_table(name):
+                yield job, of_tables
             elif self.labels.of(name) and not job.problem:
                 yield job, f"{plain} {self.labels.digest(name)}"
             else:
@@ -246,6 +253,7 @@ class _Run:
             self.run.max_megapixels,
             threads,
             {"method": self.hide.method, "settings": self.hide.described()},
+            self.classes,
             self.films,
         )
         with progress_of(ledger, self.run, self.hide.find.device) as bar:
@@ -310,6 +318,11 @@ class _Run:
     def _tell_places(self) -> None:
         for what, name in (("manifest", LINES_NAME), ("card", CARD_NAME)):
             print(printable(f"{what}: {self.state / name}"), file=sys.stderr)
+
+
+def _has_tables(src: Path) -> bool:
+    """Whether there are files that may hold labels beside their pictures."""
+    return any(is_table(job.relative.as_posix()) for job in jobs_of(src))
 
 
 @contextmanager
