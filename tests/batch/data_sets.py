@@ -117,7 +117,9 @@ def imagefolder(root: Path) -> None:
         {"file_name": "b.jpg", "objects": {"bbox": [], "categories": []}, "text": "none"},
     ]
     write(root / "train/metadata.jsonl", "\n".join(map(json.dumps, rows)) + "\n")
-    row = {"file_name": "c.png", "objects": {"bbox": [], "categories": []}, "text": "none"}
+    # Loaders take all lists to be of one type: an empty one has none.
+    dog = {"bbox": [BOX], "categories": ["dog"]}
+    row = {"file_name": "c.png", "objects": dog, "text": "a dog"}
     write(root / "validation/metadata.jsonl", json.dumps(row) + "\n")
 
 

@@ -33,16 +33,6 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-def copy(command: Callable[..., Outcome], stub_detector: None) -> Callable[..., Outcome]:
-    """Runs `dartblur dataset` with the plain block and a stub for a detector."""
-
-    def run(*words: object) -> Outcome:
-        return command("dataset", *words, "--method", "block", "--margin", 0, "--workers", 2)
-
-    return run
-
-
-@pytest.fixture
 def src(tmp_path: Path) -> Path:
     widerface(tmp_path / "src")
     return tmp_path / "src"
