@@ -606,6 +606,7 @@ def test_films_are_hidden_and_told(tmp_path: Path, src: Path, copy: Callable[...
     words = (src, dst, "--audio", "drop")
     outcome = copy(*words)
     assert outcome.status == 0, outcome.error
+    assert "1 films, whose faces" in (tmp_path / "dst.dartblur/README.md").read_text()
     row = rows(dst)["films/walk.mp4"]
     assert (row.kind, row.status, row.width, row.height) == ("film", "done", 96, 64)
     assert row.sha256_in == hashlib.sha256(clear.read_bytes()).hexdigest()

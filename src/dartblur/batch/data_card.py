@@ -79,8 +79,9 @@ def _counted(rows: Iterable[Row]) -> _Counts:
 def _card(facts: CardFacts, counts: _Counts) -> str:
     template = Template((Path(__file__).with_name("data_card.md")).read_text(encoding="utf-8"))
     weights = facts.settings["weights"]
+    films = f" {counts.films} films, whose faces were followed through time;"
     return template.substitute(
-        asdict(counts),
+        {**asdict(counts), "films": films if counts.films else ""},
         title=json.dumps(f"{facts.name}, faces hidden"),
         name=facts.name,
         formats=", ".join(facts.formats),
