@@ -59,6 +59,11 @@ _COMMANDS = {
         "Makes a copy of a data set in which every face is hidden, and its labels are as they "
         "were.",
     ),
+    "review": _Command(
+        "dartblur.review.command:review",
+        "review",
+        "Opens a finished run in the browser, to add what was missed and undo what was wrong.",
+    ),
     "compare": _Command(
         "dartblur.batch.compare_command:compare",
         None,

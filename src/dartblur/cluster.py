@@ -107,7 +107,8 @@ def _connect(ray: Any, address: str, actors: int) -> bool:
     where = {"num_cpus": actors + 1} if address == LOCAL else {"address": address}
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **where)
-    except (ConnectionError, RuntimeError, ValueError, TypeError) as error:
+    # Ray raises a bare Exception where its processes do not start in time.
+    except Exception as error:
         raise UsageError(f"--ray {address}: no cluster can be reached: {error}") from error
     # The command has a bar and words of its own.
     logging.getLogger("ray.data").setLevel(logging.ERROR)

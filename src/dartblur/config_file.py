@@ -113,6 +113,14 @@ def _tuple(value: Any, kind: Any) -> tuple[Any, ...]:
     return tuple(_STRICT.structure(each, kind) for each, kind in zip(value, kinds, strict=True))
 
 
+def _list(value: Any, kind: Any) -> list[Any]:
+    """As for a tuple; cattrs would take an empty table."""
+    if type(value) is not list:
+        raise ValueError(f"expected a list, not {value!r}")
+    [each] = typing.get_args(kind)
+    return [_STRICT.structure(row, each) for row in value]
+
+
 def _comes_from(origin: Any) -> Callable[[Any], bool]:
     return lambda kind: typing.get_origin(kind) is origin
 
@@ -122,3 +130,4 @@ for _kinds in ((int,), (float, int), (str,), (bool,)):
     _STRICT.register_structure_hook(_kinds[0], _exactly(*_kinds))
 _STRICT.register_structure_hook_func(_comes_from(typing.Literal), _one_of)
 _STRICT.register_structure_hook_func(_comes_from(tuple), _tuple)
+_STRICT.register_structure_hook_func(_comes_from(list), _list)

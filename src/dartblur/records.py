@@ -24,7 +24,8 @@ class Record:
     file: below the output folder, with forward slashes. source: the input as it was named.
     status: done, failed or passed over. boxes: x1, y1, x2, y2, score of each hidden face of a
     picture. faces: of a film, people followed through it. frames: of a film, 0 for a picture.
-    seconds: of work. notes: what else differs from the input.
+    seconds: of work. notes: what else differs from the input. by_person: numbers of the
+    boxes that a person drew, took or moved in the review.
     """
 
     file: str
@@ -40,6 +41,7 @@ class Record:
     error: str | None = None
     frames: int = 0
     notes: tuple[str, ...] = ()
+    by_person: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """One line of JSON; unusual names are escaped, so that any reader takes it."""

@@ -108,6 +108,21 @@ def voc(root: Path) -> None:
     mask.save(root / "SegmentationClass/a.png")
 
 
+def imagefolder(root: Path) -> None:
+    for seed, name in enumerate("ab"):
+        save(root / f"train/{name}.jpg", seed)
+    save(root / "validation/c.png", 2)
+    rows = [
+        {"file_name": "a.jpg", "objects": {"bbox": [BOX], "categories": ["face"]}, "text": "one"},
+        {"file_name": "b.jpg", "objects": {"bbox": [], "categories": []}, "text": "none"},
+    ]
+    write(root / "train/metadata.jsonl", "\n".join(map(json.dumps, rows)) + "\n")
+    # Loaders take all lists to be of one type: an empty one has none.
+    dog = {"bbox": [BOX], "categories": ["dog"]}
+    row = {"file_name": "c.png", "objects": dog, "text": "a dog"}
+    write(root / "validation/metadata.jsonl", json.dumps(row) + "\n")
+
+
 def folder(root: Path) -> None:
     for seed, name in enumerate(("cat/a.png", "cat/b.jpg", "dog/c.webp")):
         save(root / name, seed)
@@ -115,7 +130,8 @@ def folder(root: Path) -> None:
 
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (widerface, fddb, crowdhuman, coco, yolo, voc, folder)
+    each.__name__: each
+    for each in (widerface, fddb, crowdhuman, coco, yolo, voc, imagefolder, folder)
 }
 FIRST = {
     "widerface": "WIDER_val/images/0--Event/a.jpg",
@@ -124,5 +140,6 @@ FIRST = {
     "coco": "val2017/a.jpg",
     "yolo": "images/train/a.jpg",
     "voc": "JPEGImages/a.jpg",
+    "imagefolder": "train/a.jpg",
 }
 """The picture that has the labelled face."""

@@ -18,7 +18,8 @@ from PIL import Image as Pillow
 from tests.batch import data_sets
 from tests.batch.data_sets import BOX, FIRST, LAYOUTS, save, widerface, write
 from tests.conftest import Outcome
-from tests.pictures import tree
+from tests.pictures import textured, tree
+from tests.video.films import make_film, packets, pictures
 
 pytest.importorskip("pyarrow", reason="the manifest needs the extra dataset")
 pytest.importorskip("yaml", reason="YOLO needs the extra dataset")
@@ -29,16 +30,6 @@ from dartblur.batch.manifest import Row, read_manifest, read_table, write_manife
 from dartblur.datasets import FORMATS, recognized
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def copy(command: Callable[..., Outcome], stub_detector: None) -> Callable[..., Outcome]:
-    """Runs `dartblur dataset` with the plain block and a stub for a detector."""
-
-    def run(*words: object) -> Outcome:
-        return command("dataset", *words, "--method", "block", "--margin", 0, "--workers", 2)
-
-    return run
 
 
 @pytest.fixture
@@ -191,7 +182,7 @@ def test_the_cards_figures_are_those_of_the_readme() -> None:
         ("faces.npy", b"\x93NUMPY\x01\0", "is no text"),
         ("a.json", b'{"imageData": "/9j/' + b"4AAQSkZJRgABAQAAAQABAAD" * 4 + b'"}', "base64"),
         ("fer.csv", b"emotion,pixels\n0," + b"70 " * 800, "pixel by pixel"),
-        ("holiday.mp4", b"\0\0\0\x18ftypmp42", "is a film"),
+        ("holiday.mp4", b"\0\0\0\x18ftypmp42", "holiday.mp4"),
         ("thumbs", b"\xff\xd8\xff\xe0" + b"\0" * 90, "is no text"),
     ],
 )
@@ -543,6 +534,103 @@ def test_tar_shards_are_hidden_and_told_picture_by_picture(
     assert hashlib.sha256(safe).hexdigest() == made["a.tar/0001.png"].sha256_out
     assert safe != picture.read_bytes()
     assert copy("--verify", dst, "--source", tmp_path / "src").status == 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "on disk"])
+@pytest.mark.parametrize("hidden", ["both", "labelled", "detected"])
+def test_labels_in_tables_of_hugging_face_are_hidden_and_kept(
+    tmp_path: Path, copy: Callable[..., Outcome], kind: str, hidden: str
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    boxes = datasets.List(datasets.List(datasets.Value("float32"), 4))
+    kinds = datasets.List(datasets.ClassLabel(names=["dog", "face"]))
+    features = datasets.Features(
+        {"image": datasets.Image(), "objects": {"bbox": boxes, "category": kinds}}
+    )
+    told = [{"bbox": [BOX, (60, 40, 9, 9)], "category": [1, 0]}, {"bbox": [], "category": []}]
+    images = [Pillow.fromarray(textured(data_sets.HEIGHT, data_sets.WIDTH, n)) for n in range(2)]
+    clear = datasets.Dataset.from_dict({"image": images, "objects": told}, features)
+    src, dst = tmp_path / "src", tmp_path / "dst"
+    if kind == "parquet":
+        (src / "data").mkdir(parents=True)
+        clear.to_parquet(str(src / "data/train-00000-of-00001.parquet"))
+    else:
+        clear.save_to_disk(str(src))
+    outcome = copy(src, dst, "--hidden", hidden)
+    assert outcome.status == 0, outcome.error
+    if kind == "parquet":
+        cache = str(tmp_path / "cache")
+        safe = datasets.load_dataset(str(dst), split="train", cache_dir=cache)
+    else:
+        safe = datasets.load_from_disk(str(dst))
+    assert safe.features == features
+    assert safe["objects"] == clear["objects"]
+    x, y, width, height = BOX
+    for number in range(2):
+        before, after = (np.asarray(d[number]["image"], np.int16) for d in (clear, safe))
+        changed = np.abs(before - after).mean(axis=2)
+        inside = changed[y + 3 : y + height - 3, x + 3 : x + width - 3].mean()
+        assert (inside > 50) == (hidden != "detected" and number == 0)
+        assert (changed[25:35, 32:48].mean() > 50) == (hidden != "labelled")
+        assert changed[42:48, 62:68].mean() == 0  # a dog
+    members = [row for row in rows(dst).values() if row.kind == "member"]
+    if hidden != "labelled":
+        assert [sum(n for n, _ in row.recall) for row in members] == [1, 0]
+    assert copy("--verify", dst, "--source", src).status == 0
+    assert "0 done" in copy(src, dst, "--hidden", hidden).error
+    if hidden == "labelled":
+        assert copy(src, dst, "--hidden", hidden, "--classes", "dog").status == 0
+        boxes_of = [row.boxes for row in rows(dst).values() if row.kind == "member"]
+        assert [len(found) for found in boxes_of] == [1, 0]
+        assert boxes_of[0][0][:4] == (60, 40, 69, 49)
+
+
+def test_malformed_boxes_in_a_table_fail_it(tmp_path: Path, copy: Callable[..., Outcome]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    (tmp_path / "src").mkdir()
+    image = {"bytes": save(tmp_path / "a.png").read_bytes(), "path": "a.png"}
+    table = pa.table({"image": [image], "objects": [{"bbox": [[1.0, 2.0]]}]})
+    parquet.write_table(table, tmp_path / "src/a.parquet")
+    outcome = copy(tmp_path / "src", tmp_path / "dst")
+    assert outcome.status == 1
+    assert "a.parquet: row 0: a bbox in objects is not x y w h" in outcome.error
+    assert tree(tmp_path / "dst") == []
+
+
+def test_films_are_hidden_and_told(tmp_path: Path, src: Path, copy: Callable[..., Outcome]) -> None:
+    (src / "films").mkdir()
+    clear = make_film(src / "films/walk.mp4", sound=True, tags={"title": "Anna at home"})
+    dst = tmp_path / "dst"
+    words = (src, dst, "--audio", "drop")
+    outcome = copy(*words)
+    assert outcome.status == 0, outcome.error
+    assert "1 films, whose faces" in (tmp_path / "dst.dartblur/README.md").read_text()
+    row = rows(dst)["films/walk.mp4"]
+    assert (row.kind, row.status, row.width, row.height) == ("film", "done", 96, 64)
+    assert row.sha256_in == hashlib.sha256(clear.read_bytes()).hexdigest()
+    safe = dst / "films/walk.mp4"
+    assert row.sha256_out == hashlib.sha256(safe.read_bytes()).hexdigest()
+    for before, after in zip(pictures(clear), pictures(safe), strict=True):
+        assert np.abs(before.astype(int) - after)[26:38, 40:56].mean() > 50
+    assert not packets(safe, "audio")
+    assert b"Anna" not in safe.read_bytes()
+    assert copy("--verify", dst, "--source", src).status == 0
+    assert "0 done, 6 already done" in copy(*words).error
+    assert "1 done" in copy(src, dst).error  # with its sound
+    shutil.copy(clear, safe)
+    outcome = copy("--verify", dst)
+    assert outcome.status == 1
+    assert "walk.mp4: is the clear film" in outcome.error
+
+
+def test_a_film_has_no_labels(tmp_path: Path, src: Path, copy: Callable[..., Outcome]) -> None:
+    make_film(src / "walk.mp4")
+    outcome = copy(src, tmp_path / "dst", "--hidden", "labelled")
+    assert outcome.status == 1
+    assert "walk.mp4: no label tells of films" in outcome.error
+    assert not (tmp_path / "dst/walk.mp4").exists()
 
 
 def test_a_broken_tar_fails_alone(tmp_path: Path, copy: Callable[..., Outcome]) -> None:

@@ -19,14 +19,6 @@ from upath import UPath
 
 
 @pytest.fixture
-def copy(command: Callable[..., Outcome], stub_detector: None) -> Callable[..., Outcome]:
-    def run(*words: object) -> Outcome:
-        return command("dataset", *words, "--method", "block", "--margin", 0, "--workers", 2)
-
-    return run
-
-
-@pytest.fixture
 def memory() -> Iterator[str]:
     """A place that only this process sees."""
     root = UPath("memory://bucket")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def test_image_folder(copied: Callable[[str], tuple[Path, Path]], tmp_path: Path
         assert {image.size for image in read["image"]} == {(WIDTH, HEIGHT)}
 
 
+def test_image_folder_with_boxes(
+    copied: Callable[[str], tuple[Path, Path]], tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    for root in copied("imagefolder"):
+        read = datasets.load_dataset(str(root), cache_dir=str(tmp_path / "cache" / root.name))
+        assert sorted(read) == ["train", "validation"]
+        told = {
+            row["text"]: row["objects"] for row in read["train"].select_columns(["text", "objects"])
+        }
+        assert told["one"] == {"bbox": [list(BOX)], "categories": ["face"]}
+        assert told["none"] == {"bbox": [], "categories": []}
+        assert read["train"][0]["image"].size == (WIDTH, HEIGHT)
+
+
 def test_wider_face_by_its_documented_lines(copied: Callable[[str], tuple[Path, Path]]) -> None:
     """As torchvision's WIDERFace parses them, which is not at hand for every torch."""
     for root in copied("widerface"):
@@ -100,3 +116,13 @@ def test_crowdhuman_by_its_documented_lines(copied: Callable[[str], tuple[Path, 
         first = json.loads((root / "annotation_val.odgt").read_text().splitlines()[0])
         assert first["gtboxes"][0]["hbox"] == list(BOX)
         assert (root / "Images" / f"{first['ID']}.jpg").is_file()
+
+
+def test_fddb_by_its_documented_lines(copied: Callable[[str], tuple[Path, Path]]) -> None:
+    for root in copied("fddb"):
+        lines = (root / "FDDB-folds/FDDB-fold-01-ellipseList.txt").read_text().splitlines()
+        major, minor, angle, x, y, _ = map(float, lines[2].split())
+        assert angle == pytest.approx(math.pi / 2)
+        assert [x - minor, y - major, 2 * minor, 2 * major] == pytest.approx(list(BOX))
+        assert lines[1] == "1"
+        assert (root / "originalPics" / f"{lines[0]}.jpg").is_file()

@@ -108,6 +108,16 @@ def voc(root: Path) -> Path:
     return labels
 
 
+def imagefolder(root: Path) -> Path:
+    for name in ("a", "b"):
+        picture(root / f"validation/{name}.jpg")
+    labels = root / "validation/metadata.jsonl"
+    told = {"a": {"bbox": [BOX], "category": ["face"]}, "b": {"bbox": [BOX], "category": ["dog"]}}
+    rows = [{"file_name": f"{name}.jpg", "objects": each} for name, each in told.items()]
+    labels.write_text("\n".join(map(json.dumps, rows)))
+    return labels
+
+
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "widerface": widerface,
     "fddb": fddb,
@@ -115,6 +125,7 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "coco": coco,
     "yolo": yolo,
     "voc": voc,
+    "imagefolder": imagefolder,
 }
 
 pytestmark = pytest.mark.parametrize("name", [n for n, f in FORMATS.items() if f.has_faces])
@@ -148,7 +159,12 @@ def test_a_picture_that_lies_elsewhere_is_refused(tmp_path: Path, name: str) -> 
     root = tmp_path / "root"
     root.mkdir()
     labels = LAYOUTS[name](root)
-    named = {"yolo": "./images/val/a", "widerface": "0--Event/a", "coco": "a.jpg"}.get(name, "a")
+    named = {
+        "yolo": "./images/val/a",
+        "widerface": "0--Event/a",
+        "coco": "a.jpg",
+        "imagefolder": "a.jpg",
+    }.get(name, "a")
     labels.write_text(labels.read_text().replace(named, f"../../../../outside/{named}", 1))
     with pytest.raises(BoxesError, match="leads out of the data set"):
         list(read(name, root))

@@ -17,6 +17,7 @@ pa = pytest.importorskip("pyarrow", reason="tables need the extra dataset")
 from pyarrow import parquet
 
 from dartblur.datasets.shards import ShardError, copy_shard
+from dartblur.faces import Faces
 
 
 def png(seed: int) -> bytes:
@@ -25,7 +26,7 @@ def png(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def hide(name: str, data: bytes) -> bytes:
+def hide(name: str, data: bytes, faces: Faces | None = None) -> bytes:
     """Stands for the pipeline: a longer file that is still a picture."""
     with Pillow.open(io.BytesIO(data)) as image:
         buffer = io.BytesIO()

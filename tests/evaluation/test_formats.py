@@ -57,12 +57,21 @@ def yolo(root: Path, samples: list[Sample]) -> None:
     (root / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [face]\n")
 
 
+def imagefolder(root: Path, samples: list[Sample]) -> None:
+    rows = []
+    for sample in samples:
+        _picture(sample, root / "train")
+        boxes = [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in sample.faces.boxes.tolist()]
+        rows.append({"file_name": sample.image.name, "objects": {"bbox": boxes}})
+    (root / "train/metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+
 def _picture(sample: Sample, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(sample.image, folder / sample.image.name)
 
 
-@pytest.mark.parametrize("name", ["widerface", "coco", "yolo"])
+@pytest.mark.parametrize("name", ["widerface", "coco", "yolo", "imagefolder"])
 def test_a_copy_gives_the_samples_of_its_source(
     tmp_path: Path, command: Callable[..., Outcome], name: str
 ) -> None:
@@ -72,7 +81,7 @@ def test_a_copy_gives_the_samples_of_its_source(
     if name == "widerface":
         wider.rename(src)
     else:
-        {"coco": coco, "yolo": yolo}[name](src, samples)
+        {"coco": coco, "yolo": yolo, "imagefolder": imagefolder}[name](src, samples)
     words = ("--hidden", "labelled", "--method", "block", "--quiet")
     assert command("dataset", src, dst, *words).status == 0
     found = select_samples(Source(), dst, 1, 0, training=True)

@@ -8,22 +8,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dartblur import boxes as boxlib
+from dartblur import video
 from dartblur.batch.inputs import Job
 from dartblur.batch.ledger import failed_record
 from dartblur.batch.options import AnonymizationOptions
-from dartblur.batch.remote import write, writing
+from dartblur.batch.remote import is_remote, write, writing
 from dartblur.coco import PictureBoxes
-from dartblur.datasets import Labelled
+from dartblur.datasets import FACE_CLASSES, Labelled
+from dartblur.datasets.base import given
 from dartblur.datasets.contents import why_not_plain
 from dartblur.datasets.shards import copy_shard, is_shard
-from dartblur.errors import BoxesError, InputError, PictureError, UsageError
+from dartblur.errors import BoxesError, InputError, PictureError, UsageError, VideoError
 from dartblur.faces import Faces
 from dartblur.images import PICTURE_SUFFIXES, Picture, encode_picture
 from dartblur.images.orientation import boxes_upright
@@ -31,8 +33,11 @@ from dartblur.images.reading import MAX_MEGAPIXELS, decode_picture, read_file
 from dartblur.pipeline import Pipeline, usable_boxes
 from dartblur.records import Record, picture_record
 
+if TYPE_CHECKING:
+    from dartblur.video import ProgressCallback
+
 Hidden = Literal["both", "labelled", "detected"]
-PICTURE, SHARD, MEMBER, OTHER = "picture", "shard", "member", "other"
+PICTURE, FILM, SHARD, MEMBER, OTHER = "picture", "film", "shard", "member", "other"
 SIZES = (0, 8, 16, 32, 64)
 """Heights of faces in pixels at which a new class of sizes begins."""
 # Of a label's box, what must be hidden for its face to be found, and how much of that.
@@ -44,9 +49,9 @@ _log = logging.getLogger("dartblur.batch")
 class CopyRecord(Record):
     """What became of one file of a data set.
 
-    kind: picture, shard or other. sha256_in, sha256_out: of the file's bytes before and after.
-    members: the records of a shard's pictures. recall: for each class of `SIZES`, labelled faces
-    and those of them that the detector found.
+    kind: picture, film, shard or other. sha256_in, sha256_out: of the file's bytes before and
+    after. members: the records of a shard's pictures. recall: for each class of `SIZES`, labelled
+    faces and those of them that the detector found.
     """
 
     kind: str = ""
@@ -71,7 +76,7 @@ class Copier:
     out: the folder of the copy. parts: where files lie until they are whole. hidden: labelled
     faces, detected ones or both. keeps: patterns of files that may be copied though they are no
     text. masks: folders of pictures whose pixels are labels. settings: what records tell of how
-    faces were hidden.
+    faces were hidden. classes: of a table's boxes, those that are faces. films: how films are done.
     """
 
     out: Path
@@ -83,20 +88,27 @@ class Copier:
     max_megapixels: float = MAX_MEGAPIXELS
     threads: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = FACE_CLASSES
+    films: video.VideoOptions = field(default_factory=video.VideoOptions)
 
     @cached_property
     def pipeline(self) -> Pipeline:
         """What finds and hides; made where the work is done, since networks do not travel."""
         return self.options.pipeline(self.threads)
 
-    def __call__(self, task: CopyJob) -> Record:
-        """Makes one file of the copy; never raises for a failure."""
+    @cached_property
+    def film_pipeline(self) -> Pipeline:
+        """The same for films."""
+        return self.options.pipeline(1, film=True)
+
+    def __call__(self, task: CopyJob, progress: ProgressCallback | None = None) -> Record:
+        """Makes one file of the copy; never raises for a failure. progress: of a film."""
         started = time.monotonic()
         job, target = task.job, self.out / task.job.relative
         if job.problem:
             return failed_record(job, job.problem)
         try:
-            record = self._copied(task, target)
+            record = self._copied(task, target, progress)
         except (InputError, UsageError) as error:
             return failed_record(job, str(error))
         except OSError as error:
@@ -112,8 +124,10 @@ class Copier:
         name = job.relative.as_posix()
         return replace(record, file=name, source=str(job.source), seconds=seconds)
 
-    def _copied(self, task: CopyJob, target: Path) -> CopyRecord:
+    def _copied(self, task: CopyJob, target: Path, progress: ProgressCallback | None) -> CopyRecord:
         source, name = task.job.source, task.job.relative.as_posix()
+        if task.job.is_film:
+            return self._film(source, target, progress)
         if is_shard(name):
             return self._shard(source, target, name)
         is_picture = is_picture_name(name)
@@ -132,6 +146,9 @@ class Copier:
     def may_keep(self, name: str) -> bool:
         """True where the format or the user says that the file shows nobody."""
         return any(fnmatch(name, pattern) for pattern in self.keeps)
+
+    def _may_keep_member(self, name: str, member: str) -> bool:
+        return self.may_keep(f"{name}/{member}")
 
     def _is_mask(self, name: str, data: bytes) -> bool:
         """A picture of labels: the colours of a palette, and nothing beside the pixels."""
@@ -175,17 +192,48 @@ class Copier:
             return both[boxlib.area(boxlib.clip(both.boxes, *picture.size)) > 0], []
         return usable_boxes(PictureBoxes("", None, faces), source, picture.size)
 
+    def _film(self, source: Path, target: Path, progress: ProgressCallback | None) -> CopyRecord:
+        if self.hidden == "labelled":
+            raise VideoError(f"{source}: no label tells of films; --hidden both searches it")
+        if is_remote(source) or is_remote(target):
+            raise VideoError(f"{source}: films are read and written on disk alone; copy it there")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        hiding = self.film_pipeline
+        film = video.VideoTask(
+            str(source),
+            hiding.anonymizer,
+            hiding.detector,
+            hiding.margin,
+            self.films,
+            tolerant=self.options.tolerant,
+            workers=self.threads,
+        )
+        record = video.hide_film(film, target, progress=progress, parts=self.parts)
+        return CopyRecord(
+            **{
+                **asdict(record),
+                "method": self.options.method,
+                "settings": self.options.described(film=True),
+            },
+            kind=FILM,
+            sha256_in=_sha256_of(source),
+            sha256_out=_sha256_of(target),
+        )
+
     def _shard(self, source: Path, target: Path, name: str) -> CopyRecord:
         members: list[CopyRecord] = []
 
-        def hide(member: str, data: bytes) -> bytes:
-            safe, record = self._picture(data, Path(f"{source}/{member}"), ())
+        def hide(member: str, data: bytes, faces: Faces | None) -> bytes:
+            path = Path(f"{source}/{member}")
+            labels = () if faces is None else (Labelled(path, name, given(faces)),)
+            safe, record = self._picture(data, path, labels)
             record = replace(record, sha256_in=_sha256(data), sha256_out=_sha256(safe))
             members.append(replace(record, file=f"{name}/{member}", source=member))
             return safe
 
         with writing(target, self.parts) as part:
-            copy_shard(source, part, hide, lambda member: self.may_keep(f"{name}/{member}"))
+            keep = partial(self._may_keep_member, name)
+            copy_shard(source, part, hide, keep, self.classes)
             before, after = _sha256_of(source), _sha256_of(part)
         return replace(
             CopyRecord(source.name, str(source), "done", kind=SHARD),

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from dartblur.batch.copier import MEMBER, OTHER, PICTURE, SIZES
+from dartblur.batch.copier import FILM, MEMBER, OTHER, PICTURE, SIZES
 from dartblur.batch.manifest import Row
 from dartblur.files import write_atomically
 
@@ -54,6 +54,7 @@ class _Counts:
     pictures: int = 0
     with_faces: int = 0
     faces: int = 0
+    films: int = 0
     copied: int = 0
     failed: int = 0
     recall: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in SIZES])
@@ -64,6 +65,7 @@ def _counted(rows: Iterable[Row]) -> _Counts:
     for row in rows:
         counts.failed += row.status == "failed"
         counts.copied += row.kind == OTHER
+        counts.films += row.kind == FILM
         if row.kind in (PICTURE, MEMBER):
             counts.pictures += 1
             counts.with_faces += bool(row.boxes)
@@ -77,8 +79,9 @@ def _counted(rows: Iterable[Row]) -> _Counts:
 def _card(facts: CardFacts, counts: _Counts) -> str:
     template = Template((Path(__file__).with_name("data_card.md")).read_text(encoding="utf-8"))
     weights = facts.settings["weights"]
+    films = f" {counts.films} films, whose faces were followed through time;"
     return template.substitute(
-        asdict(counts),
+        {**asdict(counts), "films": films if counts.films else ""},
         title=json.dumps(f"{facts.name}, faces hidden"),
         name=facts.name,
         formats=", ".join(facts.formats),

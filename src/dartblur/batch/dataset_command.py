@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,12 +39,13 @@ from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
 from dartblur.cluster import ray_map
 from dartblur.datasets import FACE_CLASSES
+from dartblur.datasets.shards import is_table
 from dartblur.errors import UsageError
 from dartblur.files import remove_parts
 from dartblur.formatting import printable
 from dartblur.pipeline import cores
 from dartblur.records import Record
-from dartblur.video import VIDEO_SUFFIXES
+from dartblur.video import VideoOptions
 
 
 def dataset(
@@ -57,6 +58,7 @@ def dataset(
     classes: tuple[str, ...] = FACE_CLASSES,
     keep: tuple[str, ...] = (),
     hide: AnonymizationOptions = AnonymizationOptions(),  # noqa: B008 - frozen
+    films: Annotated[VideoOptions, Parameter(name="*")] = VideoOptions(),  # noqa: B008 - frozen
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
     state: Path | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -68,8 +70,9 @@ def dataset(
 ) -> int:
     """Makes a copy of a data set in which every face is hidden, and its labels are as they were.
 
-    Pictures keep their names and encodings, all other files are copied byte for byte; a file that
-    is neither picture nor plain text might show somebody, and is refused unless --keep says so.
+    Pictures and films keep their names, pictures their encodings, all other files are copied byte
+    for byte; a file that is neither might show somebody unless it is plain text, and is refused
+    unless --keep says so.
     DST holds the files of SRC and nothing else; the manifest (what was done to each file, with its
     sha256), the data card and the memory between runs lie in DST.dartblur beside it. Run again, it
     does only what is missing, failed or changed.
@@ -132,7 +135,7 @@ def dataset(
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
     named = tuple(name.lower() for name in classes)
     labels = index_labels(src, format, named)
-    if hidden == "labelled" and not labels.by_name:
+    if hidden == "labelled" and not labels.by_name and not _has_tables(src):
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
@@ -140,7 +143,9 @@ def dataset(
     if not is_remote(dst):
         make_folder(dst)
     state = state_of(dst, state, [] if is_remote(src) else [src.resolve()])
-    task = _Run(src, dst, state, labels, hidden, keep, hide, run, overwrite, share, ray)
+    task = _Run(
+        src, dst, state, labels, named, hidden, keep, hide, films, run, overwrite, share, ray
+    )
     if merge:
         return task.merge()
     if share:
@@ -158,9 +163,11 @@ class _Run:
     dst: Path
     state: Path
     labels: LabelIndex
+    classes: tuple[str, ...]
     hidden: Hidden
     keep: tuple[str, ...]
     hide: AnonymizationOptions
+    films: VideoOptions
     run: RunOptions
     overwrite: bool
     share: Share | None = None
@@ -205,15 +212,18 @@ class _Run:
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
+        of_tables = self.hide.digest(self.hidden, self.keep, self.classes)
+        of_films = self.hide.digest(self.hidden, asdict(self.films), film=True)
         for job in distinct(jobs_of(self.src), self.dst):
             name = job.relative.as_posix()
             if self.share and name not in self.share:
                 continue
             if name in self.labels.by_name:
                 there.add(name)
-            if job.relative.suffix.lower() in VIDEO_SUFFIXES:
-                told = "is a film: move it out, dartblur anonymize hides its faces"
-                yield replace(job, problem=told), ""
+            if job.is_film:
+                yield job, of_films
+            elif is_table(name):
+                yield job, of_tables
             elif self.labels.of(name) and not job.problem:
                 yield job, f"{plain} {self.labels.digest(name)}"
             else:
@@ -243,11 +253,20 @@ class _Run:
             self.run.max_megapixels,
             threads,
             {"method": self.hide.method, "settings": self.hide.described()},
+            self.classes,
+            self.films,
         )
         with progress_of(ledger, self.run, self.hide.find.device) as bar:
             for record in self._mapped(copier, self._tasks(ledger), workers):
                 self._enter(ledger, record)
                 tell(record, bar)
+            # As `anonymize` does them: one at a time on all cores, and in this thread.
+            filming = replace(copier, threads=workers)
+            for task in self._tasks(ledger, films=True):
+                with bar.film(task.job.relative.name) as progress:
+                    record = filming(task, progress)
+                    self._enter(ledger, record)
+                    tell(record, bar)
         # Of an actor that was killed.
         remove_parts(parts)
 
@@ -257,8 +276,11 @@ class _Run:
             return ray_map(copier, tasks, workers, self.ray, gpus=gpus)
         return parallel_map(copier, tasks, workers)
 
-    def _tasks(self, ledger: Ledger) -> Iterator[CopyJob]:
+    def _tasks(self, ledger: Ledger, *, films: bool = False) -> Iterator[CopyJob]:
         for job in ledger.pending():
+            # Actors do films like any other file.
+            if job.is_film and not (films or self.ray):
+                continue
             if not (self.overwrite or ledger.may_replace(job.relative, self.dst / job.relative)):
                 told = f"{self.dst / job.relative} is there and is none of ours; move it away"
                 yield CopyJob(replace(job, problem=told))
@@ -296,6 +318,11 @@ class _Run:
     def _tell_places(self) -> None:
         for what, name in (("manifest", LINES_NAME), ("card", CARD_NAME)):
             print(printable(f"{what}: {self.state / name}"), file=sys.stderr)
+
+
+def _has_tables(src: Path) -> bool:
+    """Whether there are files that may hold labels beside their pictures."""
+    return any(is_table(job.relative.as_posix()) for job in jobs_of(src))
 
 
 @contextmanager

@@ -29,8 +29,8 @@ class Row:
     """One file of the copy, or one picture of a shard.
 
     file: below the root of the copy; of a picture in a shard, below the shard's name. kind:
-    picture, shard, member or other. status: done or failed. boxes: x1, y1, x2, y2, score of what
-    was hidden, in pixels of the upright picture. recall: see `CopyRecord`.
+    picture, film, shard, member or other. status: done or failed. boxes: x1, y1, x2, y2, score of
+    what was hidden, in pixels of the upright picture; of a film none. recall: see `CopyRecord`.
     """
 
     file: str

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from dartblur import boxes as boxlib
-from dartblur.batch.copier import MEMBER, OTHER, PICTURE
+from dartblur.batch.copier import FILM, MEMBER, OTHER, PICTURE
 from dartblur.batch.inputs import Job
 from dartblur.batch.manifest import (
     LINES_NAME,
@@ -118,11 +118,11 @@ class _Check:
     def _faults(self, path: Path, row: Row) -> Iterator[str]:
         found = _sha256(path)
         if (
-            row.kind == PICTURE
+            row.kind in (PICTURE, FILM)
             and found == row.sha256_in
             and (row.boxes or found != row.sha256_out)
         ):
-            yield "is the clear picture of the source"
+            yield f"is the clear {row.kind} of the source"
         elif found != row.sha256_out:
             yield "is not as it was made: it has another sha256"
         if row.kind == PICTURE:

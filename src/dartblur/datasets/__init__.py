@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from dartblur.datasets import coco, crowdhuman, fddb, folder, voc, widerface, yolo
+from dartblur.datasets import coco, crowdhuman, fddb, folder, imagefolder, voc, widerface, yolo
 from dartblur.datasets.base import FACE_CLASSES, Format, Labelled
 from dartblur.errors import BoxesError, UsageError
 
 FORMATS: dict[str, Format] = {
-    each.FORMAT.name: each.FORMAT for each in (widerface, fddb, crowdhuman, coco, yolo, voc, folder)
+    each.FORMAT.name: each.FORMAT
+    for each in (widerface, fddb, crowdhuman, coco, yolo, voc, imagefolder, folder)
 }
 
 __all__ = [

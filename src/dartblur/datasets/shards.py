@@ -10,22 +10,26 @@ import io
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from dartblur.datasets.base import FACE_CLASSES
 from dartblur.datasets.contents import is_picture, why_not_plain
+from dartblur.datasets.objects import KEYS, category_names, faces_of_row
 from dartblur.errors import InputError, UsageError
+from dartblur.faces import Faces
 
-Hide = Callable[[str, bytes], bytes]
-"""(name of the member, a clear picture's file) → the safe one's."""
+Hide = Callable[[str, bytes, Faces | None], bytes]
+"""(name of the member, a clear picture's file, its labels where some tell) → the safe one's."""
 Keep = Callable[[str], bool]
 """Whether the user says of a member that it may be copied as it is."""
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 TABLE_SUFFIXES = (".parquet", ".arrow")
 _BLOCK = 512
+_IMAGE = "image"  # the column whose pictures a table's boxes are of
 
 
 class ShardError(InputError):
@@ -37,19 +41,30 @@ def is_shard(name: str) -> bool:
     return name.lower().endswith(TAR_SUFFIXES + TABLE_SUFFIXES)
 
 
-def copy_shard(source: Path, target: Path, hide: Hide, keep: Keep) -> None:
+def is_table(name: str) -> bool:
+    """True for the name of a Parquet or Arrow file."""
+    return name.lower().endswith(TABLE_SUFFIXES)
+
+
+def copy_shard(
+    source: Path, target: Path, hide: Hide, keep: Keep, classes: Sequence[str] = FACE_CLASSES
+) -> None:
     """Writes the shard anew, its pictures hidden by `hide`.
+
+    classes: of a table's boxes, those that are faces. They are of the pictures in its column
+    `image`; see `faces_of_row`.
 
     Raises:
         ShardError: it is broken or cut off, or a member is neither a picture nor plain text, has
-            the name of another, or leads out of the shard. UsageError: an extra is missing.
+            the name of another, or leads out of the shard. BoxesError: a table's boxes are
+            malformed. UsageError: an extra is missing.
     """
     name = source.name.lower()
     try:
         if name.endswith(".parquet"):
-            _copy_parquet(source, target, _Cells(source, hide, keep))
+            _copy_parquet(source, target, _Cells(source, hide, keep, classes))
         elif name.endswith(".arrow"):
-            _copy_arrow(source, target, _Cells(source, hide, keep))
+            _copy_arrow(source, target, _Cells(source, hide, keep, classes))
         else:
             _copy_tar(source, target, hide, keep)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -76,7 +91,7 @@ def _copy_tar(source: Path, target: Path, hide: Hide, keep: Keep) -> None:
             assert content is not None  # a regular file
             data = content.read()
             if is_picture(data):
-                data = hide(name, data)
+                data = hide(name, data, None)
             elif not keep(name) and (reason := why_not_plain(data)):
                 raise ShardError(f"{source}: {name} {reason}; --keep copies it as it is")
             member.size = len(data)
@@ -179,38 +194,52 @@ def import_arrow(source: Path) -> None:
 class _Cells:
     """Hides what cells of a table hold, however deep in lists and structs."""
 
-    def __init__(self, source: Path, hide: Hide, keep: Keep) -> None:
-        self.source, self.hide, self.keep = source, hide, keep
+    def __init__(self, source: Path, hide: Hide, keep: Keep, classes: Sequence[str]) -> None:
+        self.source, self.hide, self.keep, self.classes = source, hide, keep, classes
 
     def hidden(self, table: Any, first: int) -> Any:
         """The table, with the pictures hidden; first: the number of its first row."""
         import pyarrow as pa
 
+        labels = self._labels(table, first)
         for number, field in enumerate(table.schema):
             if not _may_show(field.type):
                 continue
+            told = labels if field.name == _IMAGE else [None] * table.num_rows
             cells = [
-                self._hidden(cell, field.name, f"{first + i}/{field.name}")
+                self._hidden(cell, field.name, f"{first + i}/{field.name}", told[i])
                 for i, cell in enumerate(table.column(number).to_pylist())
             ]
             table = table.set_column(number, field, pa.array(cells, field.type))
         return table
 
-    def _hidden(self, value: Any, column: str, name: str) -> Any:
+    def _labels(self, table: Any, first: int) -> list[Faces | None]:
+        """The labelled faces of each row."""
+        told = [name for name in table.column_names if name in KEYS]
+        if not told:
+            return [None] * table.num_rows
+        names = category_names((table.schema.metadata or {}).get(b"huggingface"))
+        rows = table.select(told).to_pylist()
+        return [
+            faces_of_row(row, self.classes, f"{self.source}: row {first + i}", names)
+            for i, row in enumerate(rows)
+        ]
+
+    def _hidden(self, value: Any, column: str, name: str, faces: Faces | None = None) -> Any:
         if isinstance(value, dict):
             if value.get("bytes", b"") is None and value.get("path"):
                 raise ShardError(
                     f"{self.source}: row {name}: the picture is not in the table but at "
                     f"{value['path']}; put it in"
                 )
-            return {k: self._hidden(v, column, f"{name}.{k}") for k, v in value.items()}
+            return {k: self._hidden(v, column, f"{name}.{k}", faces) for k, v in value.items()}
         if isinstance(value, list):
             return [self._hidden(v, column, f"{name}.{i}") for i, v in enumerate(value)]
         if not isinstance(value, bytes | str):
             return value
         data = value.encode() if isinstance(value, str) else value
         if isinstance(value, bytes) and is_picture(data):
-            return self.hide(name.removesuffix(".bytes"), data)
+            return self.hide(name.removesuffix(".bytes"), data, faces)
         if not self.keep(column) and (reason := why_not_plain(data)):
             raise ShardError(f"{self.source}: row {name} {reason}; --keep copies it as it is")
         return value

