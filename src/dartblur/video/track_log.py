@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -138,7 +139,7 @@ def _chunks(values: IntArray) -> Iterator[tuple[IntArray, IntArray]]:
     while at < len(values):
         frames, count = (int(v) for v in values[at : at + 2])
         ends = np.cumsum([at + 2, frames, frames, count * _COLUMNS])
-        high, low, steps = (values[a:b] for a, b in zip(ends, ends[1:], strict=False))
+        high, low, steps = (values[a:b] for a, b in pairwise(ends))
         rows = np.cumsum(steps.reshape(_COLUMNS, count).T, axis=0)
         yield (high << 31) | low, rows
         at = int(ends[-1])
