@@ -15,8 +15,6 @@ from dartblur.batch.ledger import Ledger
 from dartblur.detectors import Evidence
 from dartblur.video import FilmTracks
 
-FaintBox = tuple[float, float, float, float, float, int]
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -31,7 +29,7 @@ class Finding:
     threshold: float
     passes: int
     seen: tuple[int, ...] = ()
-    faint: tuple[FaintBox, ...] = ()
+    faint: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of(cls, evidence: Evidence) -> Finding:

@@ -258,7 +258,7 @@ class Ledger:
 
     def findings(self, outputs: Iterable[bytes]) -> dict[bytes, str | bytes]:
         """What searches saw in these files, by the names of their outputs; not all have some."""
-        keys, found = iter(outputs), {}
+        keys, found = iter(outputs), dict[bytes, str | bytes]()
         while some := list(islice(keys, _SLICE)):
             marks = ",".join("?" * len(some))
             found.update(self._all(f"SELECT * FROM findings WHERE output IN ({marks})", *some))

@@ -96,7 +96,7 @@ class Worker:
         )
         self.ledger.writing(job.relative)
         write_atomically(target, data, self.parts)
-        return record, evidence and Finding.of(evidence).to_json()
+        return record, None if evidence is None else Finding.of(evidence).to_json()
 
     def _given(self, job: Job) -> PictureBoxes | None:
         if self.given is None:

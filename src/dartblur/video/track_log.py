@@ -47,7 +47,7 @@ class FilmTracks:
     @property
     def times(self) -> npt.NDArray[np.float64]:
         """(F,) when each frame is shown, in seconds."""
-        return self.pts * float(self.base)
+        return np.asarray(self.pts * float(self.base), np.float64)
 
     @classmethod
     def unpack(cls, packed: bytes) -> FilmTracks:
