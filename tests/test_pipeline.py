@@ -12,8 +12,10 @@ from dartblur import api
 from dartblur.anonymizers import Block, Gaussian, MethodSettings, Pixelate
 from dartblur.anonymizers.blending import Blended
 from dartblur.coco import PictureBoxes
+from dartblur.detectors import Evidence
 from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import Faces
+from dartblur.images.arrays import picture_of
 from dartblur.pipeline import Pipeline, cores, grown, hide_picture, make_pipeline
 
 
@@ -102,7 +104,7 @@ def test_there_is_a_core() -> None:
 def test_a_picture_as_a_job_of_its_own(tmp_path: Path, save: Callable[..., Path]) -> None:
     """Bytes and record come back; nothing is written."""
     source = save(tmp_path / "a.png")
-    data, record = hide_picture(source, Pipeline(MiddleDetector(), Blended(Block()), margin=0))
+    data, record, _ = hide_picture(source, Pipeline(MiddleDetector(), Blended(Block()), margin=0))
     assert_is_hidden(textured(48, 60), np.array(Pillow.open(io.BytesIO(data))))
     assert (record.file, record.source, record.status) == ("a.png", str(source), "done")
     assert (record.width, record.height, record.faces) == (60, 48, 1)
@@ -118,7 +120,7 @@ def test_a_picture_with_given_boxes(
     pipeline = Pipeline(MiddleDetector(), Block(), margin=0)
     faces = Faces(np.array([[1, 1, 9, 9], [60, 0, 70, 9]], np.float32))
     given = PictureBoxes("a.png", (48, 60), faces)
-    data, record = hide_picture(source, pipeline, given=given, besides=besides)
+    data, record, _ = hide_picture(source, pipeline, given=given, besides=besides)
     safe = np.array(Pillow.open(io.BytesIO(data)))
     assert not safe[1:9, 1:9].any()
     assert (safe[16:32, 20:40] == 0).all() == besides
@@ -128,3 +130,47 @@ def test_a_picture_with_given_boxes(
     outside = PictureBoxes("a.png", None, faces[1:])
     with pytest.raises(BoxesError, match="cover no pixel"):
         hide_picture(source, pipeline, given=outside, besides=besides)
+
+
+def test_evidence_is_of_what_is_not_hidden() -> None:
+    """Faint boxes grow as the others do; those that hidden ones cover, or nearly are, go."""
+
+    class Evident(MiddleDetector):
+        def search(self, image: np.ndarray) -> tuple[Faces, Evidence]:
+            faint = [[2, 2, 12, 12], [22, 18, 40, 31], [25, 20, 29, 24]]
+            return self([image])[0], Evidence(
+                0.3, 4, np.array([2]), Faces(np.array(faint), np.full(3, 0.2)), np.arange(1, 4)
+            )
+
+    picture = picture_of(textured(48, 60))
+    faces, evidence = Pipeline(Evident(), Block(), margin=0.1).search(picture)
+    assert evidence is not None
+    assert evidence.seen.tolist() == [2]
+    np.testing.assert_allclose(evidence.faint.boxes, [[1, 1, 13, 13]])
+    assert evidence.faint_seen.tolist() == [1]
+    assert faces == Pipeline(MiddleDetector(), Block(), margin=0.1).detect(picture)
+
+
+def test_views_of_a_picture_are_evidence_together() -> None:
+    """A face that is in several is one, and so is a faint box."""
+
+    class Evident:
+        def __init__(self) -> None:
+            self.views = 0
+
+        def __call__(self, images: list[np.ndarray]) -> list[Faces]:
+            return [self.search(image)[0] for image in images]
+
+        def search(self, image: np.ndarray) -> tuple[Faces, Evidence]:
+            self.views += 1
+            faces = Faces(np.array([[5, 5, 25, 25]]) + self.views)
+            faint = Faces(np.array([[40, 30, 50, 40]]), np.array([0.1]))
+            return faces, Evidence(0.2, 3, np.array([self.views]), faint, np.array([1]))
+
+    image = np.dstack([textured(48, 60), np.full((48, 60), 128, np.uint8)])
+    faces, evidence = Pipeline(Evident(), Block(), margin=0).search(picture_of(image))
+    assert evidence is not None
+    assert len(faces) == 1
+    assert len(evidence.seen) == 1
+    assert evidence.seen[0] > 0
+    assert len(evidence.faint) == 1

@@ -117,22 +117,27 @@ def _outwards(low: int, high: int, limit: int) -> FloatArray:
     return places.clip(0 if low == 0 else -1, 0 if high == limit else 1).astype(np.float32)
 
 
+_BLOCK = 64
+
+
 def nms(boxes: Boxes, scores: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.intp]:
     """Indices of the boxes that greedy non-maximum suppression keeps, best score first.
 
     A box goes when its intersection over union with a better one that stays exceeds `threshold`.
     """
     order = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    alive = np.ones(len(boxes), np.bool_)
-    for i in order:
-        if not alive[i]:
-            continue
-        kept.append(int(i))
-        rest = np.flatnonzero(alive)
-        alive[rest[iou(boxes[i : i + 1], boxes[rest])[0] > threshold]] = False
-        alive[i] = False
-    return np.array(kept, np.intp)
+    kept = [order[:0]]
+    # In blocks: one by one, most of the time would go into calls.
+    while len(order):
+        block, order = order[:_BLOCK], order[_BLOCK:]
+        alike = iou(boxes[block], boxes[block]) > threshold
+        alive = np.ones(len(block), np.bool_)
+        for i in range(len(block)):
+            if alive[i]:
+                alive[i + 1 :] &= ~alike[i, i + 1 :]
+        kept.append(block[alive])
+        order = order[~(iou(boxes[kept[-1]], boxes[order]) > threshold).any(axis=0)]
+    return np.concatenate(kept)
 
 
 def hidden_share(targets: Boxes, covers: Boxes) -> npt.NDArray[np.float64]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, MethodSettings, mak
 from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
-from dartblur.detectors import Detector, make_detector
+from dartblur.detectors import Detector, Evidence, EvidentDetector, make_detector
 from dartblur.detectors.fusion import unite
 from dartblur.errors import BoxesError, UsageError
 from dartblur.faces import BoolArray, Faces, Image
@@ -32,6 +33,10 @@ DEFAULT_MARGIN = 0.15
 MAX_MARGIN = 10.0
 # Boxes of two views that share more than this, as intersection over union, are of one face.
 SAME_FACE = 0.4
+# Of a faint box, the share from which hidden ones cover it, so that there is nothing to tell of it.
+HIDDEN = 0.9
+# Of one picture's, the best that are told of: what it takes to remember them is bounded.
+MOST_FAINT = 200
 _log = logging.getLogger("dartblur.pipeline")
 
 
@@ -76,15 +81,53 @@ class Pipeline:
 
     def detect(self, picture: Picture) -> Faces:
         """The boxes to hide in a picture, in whichever of its views they are seen."""
-        first, *others = (self._detected(view) for view in picture.views)
-        # United before they grow, lest neighbours become one.
-        for more in others:
-            first = unite(first, more, SAME_FACE)
-        return grown(first, self.margin, *picture.size)
+        return self.search(picture)[0]
 
-    def _detected(self, image: Image) -> Faces:
+    def search(self, picture: Picture) -> tuple[Faces, Evidence | None]:
+        """The boxes to hide, and what else the detector saw in the picture, if it tells.
+
+        Faint boxes are grown as the others are, and touch none of them by more than `SAME_FACE`.
+        """
+        views = [self._searched(view) for view in picture.views]
+        faces = views[0][0]
+        # United before they grow, lest neighbours become one.
+        for more, _ in views[1:]:
+            faces = unite(faces, more, SAME_FACE)
+        hidden = grown(faces, self.margin, *picture.size)
+        told = [(found, evidence) for found, evidence in views if evidence is not None]
+        return hidden, _joined(told, hidden, self.margin, picture.size) if told else None
+
+    def _searched(self, image: Image) -> tuple[Faces, Evidence | None]:
+        if isinstance(self.detector, EvidentDetector):
+            return self.detector.search(image)
         [faces] = self.detector([image])
-        return faces
+        return faces, None
+
+
+def _joined(
+    views: Sequence[tuple[Faces, Evidence]], hidden: Faces, margin: float, size: tuple[int, int]
+) -> Evidence:
+    """The evidence of all views of a picture, for the boxes that are hidden in it."""
+    told = [evidence for _, evidence in views]
+    found = np.concatenate([faces.boxes for faces, _ in views])
+    found = boxlib.clip(boxlib.grow(found, margin), *size)
+    seen = np.concatenate([[0], *(evidence.seen for evidence in told)])
+    # None of them, if it comes to that, was seen by nobody.
+    nearest = boxlib.iou(hidden.boxes, np.concatenate([np.zeros((1, 4)), found])).argmax(axis=1)
+    faint = Faces.concatenate(evidence.faint for evidence in told)
+    faint_seen = np.concatenate([evidence.faint_seen for evidence in told])
+    kept = boxlib.nms(faint.boxes, faint.scores, SAME_FACE) if len(told) > 1 else slice(None)
+    faint, faint_seen = faint[kept], faint_seen[kept]
+    cover = boxlib.clip(boxlib.grow(faint.boxes, margin), *size)
+    open_ = boxlib.iou(cover, hidden.boxes).max(axis=1, initial=0) <= SAME_FACE
+    open_ &= boxlib.hidden_share(faint.boxes, hidden.boxes) < HIDDEN
+    open_ &= np.cumsum(open_) <= MOST_FAINT
+    return replace(
+        told[0],
+        seen=seen[nearest],
+        faint=faint.with_boxes(cover)[open_],
+        faint_seen=faint_seen[open_],
+    )
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:
@@ -102,10 +145,12 @@ def hide_picture(
     keep_metadata: bool = False,
     max_megapixels: float = MAX_MEGAPIXELS,
     tolerant: bool = False,
-) -> tuple[bytes, Record]:
-    """One picture file from clear to safe: the file's new bytes, and what was done.
+) -> tuple[bytes, Record, Evidence | None]:
+    """One picture file from clear to safe: the file's new bytes, what was done, what was seen.
 
     It knows of no ledger, no output and no other picture: any thread or process may call it.
+    The evidence is None where no detector looked, or where it does not tell; a given box was seen
+    by no pass.
 
     given: boxes to hide as they are, instead of the detector's or `besides` them. tolerant: a
     damaged picture is decoded as far as it goes; the record's notes say so.
@@ -114,14 +159,19 @@ def hide_picture(
         InputError: the picture cannot be read, hidden or written, or its boxes do not fit it.
     """
     picture = read_picture(source, max_megapixels, tolerant=tolerant)
-    faces, notes = Faces.empty(), list[str]()
+    faces, notes, evidence = Faces.empty(), list[str](), None
     if given is not None:
         faces, notes = usable_boxes(given, source, picture.size)
     if given is None or besides:
-        faces = Faces.concatenate([faces, pipeline.detect(picture)])
+        found, evidence = pipeline.search(picture)
+        if evidence is not None:
+            unseen = np.zeros(len(faces), np.int64)
+            evidence = replace(evidence, seen=np.concatenate([unseen, evidence.seen]))
+        faces = Faces.concatenate([faces, found])
     safe = pipeline.hide(picture, faces)
     data = encode_picture(safe, source, keep_metadata=keep_metadata)
-    return data, picture_record(source, faces, picture.size, [*picture.warnings, *notes])
+    record = picture_record(source, faces, picture.size, [*picture.warnings, *notes])
+    return data, record, evidence
 
 
 def _checked(boxes: Faces | npt.ArrayLike, height: int, width: int) -> Faces:

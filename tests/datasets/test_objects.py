@@ -44,7 +44,9 @@ def test_wider_face_as_hugging_face_has_it() -> None:
     assert faces.ignore.tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize("row", [{}, {"objects": None}, {"label": 3}])
+@pytest.mark.parametrize(
+    "row", [{}, {"objects": None}, {"faces": 3}, {"objects": {"bbox": None}}, {"faces": ["a"]}]
+)
 def test_a_row_without_boxes_tells_nothing(row: dict[str, Any]) -> None:
     assert faces_of_row(row, CLASSES, "a") is None
 
@@ -57,10 +59,8 @@ def test_a_row_without_boxes_tells_nothing(row: dict[str, Any]) -> None:
         {"bbox": [[1, 2, 3, float("nan")]]},
         {"bbox": [None]},
         {"bbox": [BOX], "category": []},
-        {"box": [BOX]},
-        [{"category": "face"}],
-        "face",
-        7,
+        {"bbox": 7},
+        [{"bbox": None}],
     ],
 )
 def test_malformed_boxes_are_named(told: Any) -> None:

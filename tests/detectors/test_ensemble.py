@@ -175,3 +175,56 @@ def test_a_box_that_fills_the_picture_needs_a_better_score() -> None:
     found = Ensemble((member,), 0.1, share_penalty=float(np.log(3)))([small, large])
     # Odds 1 : 1 at 0.15 of the side, a third of that at 0.3.
     assert [float(faces.scores[0]) for faces in found] == pytest.approx([0.5, 0.25])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Decodes to given boxes with given scores, down to the floor."""
+
+    rows: tuple[tuple[float, ...], ...]
+
+    def __call__(self, maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+        rows = np.array(self.rows, np.float32).reshape(-1, 5)
+        rows = rows[rows[:, 4] >= floor]
+        return rows[:, :4], rows[:, 4]
+
+
+def member_of(*rows: tuple[float, ...]) -> Member:
+    return Member(Bright(STUB), Scored(rows), 1)
+
+
+FACE, FAINT, DUST = (9, 9, 60, 60), (100, 100, 150, 150), (200, 200, 250, 250)
+
+
+def test_what_is_nearly_a_face_is_told_beside_the_faces() -> None:
+    members = (
+        member_of((*FACE, 0.8), (*FAINT, 0.12), (*DUST, 0.05)),
+        member_of((*FACE, 0.15), (*FAINT, 0.18)),
+        member_of((*FACE, 0.11)),
+    )
+    image = np.zeros((320, 320, 3), np.uint8)
+    faces, evidence = Ensemble(members, 0.2).search(image)
+    assert faces == Ensemble(members, 0.2)([image])[0]
+    np.testing.assert_allclose(faces.boxes, [FACE])
+    # The third member's 0.11 is too faint to count for a face, and none of a candidate's own.
+    assert (evidence.passes, evidence.threshold, evidence.seen.tolist()) == (3, 0.2, [2])
+    np.testing.assert_allclose(evidence.faint.boxes, [FAINT], atol=1e-3)
+    assert evidence.faint.scores.tolist() == pytest.approx([0.18])
+    assert evidence.faint_seen.tolist() == [2]
+
+
+def test_what_is_told_beside_changes_no_face() -> None:
+    """A box too faint to help does not move the ones that it overlaps, and gives no vote."""
+    image = np.zeros((320, 320, 3), np.uint8)
+    sure = member_of((*FACE, 0.3))
+    for faint in ((), ((12, 12, 63, 63, 0.13),)):
+        [faces] = Ensemble((sure, member_of(*faint)), 0.2, vote=0.5, spread=1)([image])
+        np.testing.assert_array_equal(faces.boxes, [FACE])
+        assert faces.scores[0] == pytest.approx(1 / (1 + np.exp(0.5) * 7 / 3), abs=1e-3)
+
+
+def test_nothing_is_told_of_an_empty_picture() -> None:
+    faces, evidence = Ensemble((member_of(), member_of()), 0.2).search(
+        np.zeros((0, 9, 3), np.uint8)
+    )
+    assert (len(faces), len(evidence.faint), evidence.passes) == (0, 0, 2)

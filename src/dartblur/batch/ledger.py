@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS files (
     settings TEXT, source_size INTEGER, source_time INTEGER,
     output_size INTEGER, output_time INTEGER, faces INTEGER, told TEXT, record TEXT
 );
+CREATE TABLE IF NOT EXISTS findings (output BLOB PRIMARY KEY NOT NULL, finding);
 CREATE INDEX IF NOT EXISTS by_run ON files (run, status, output);
 PRAGMA user_version = {_VERSION};
 """
@@ -161,6 +162,8 @@ class Ledger:
         self._base.executemany(
             f"INSERT OR REPLACE INTO files VALUES ({places})", list(entered.values())
         )
+        # What was seen when they were last made.
+        self._base.executemany("DELETE FROM findings WHERE output = ?", [(key,) for key in entered])
 
     def _ended(self, key: bytes, job: Job, record: Record) -> tuple[Any, ...]:
         """The row of a job that nothing is left to do for."""
@@ -222,16 +225,26 @@ class Ledger:
         """To be called right before the file gets its name."""
         self._set("UPDATE files SET status = 'writing' WHERE output = ?", os.fsencode(relative))
 
-    def done(self, relative: Path, target: Path, record: Record) -> None:
-        """The file is there."""
-        self._set(
-            "UPDATE files SET status = 'done', output_size = ?, output_time = ?, faces = ?,"
-            " record = ? WHERE output = ?",
-            *stamp_of(target),
-            record.faces,
-            record.published(self._out).to_json(),
-            os.fsencode(relative),
-        )
+    def done(
+        self, relative: Path, target: Path, record: Record, finding: str | bytes | None = None
+    ) -> None:
+        """The file is there.
+
+        finding: what the search saw, kept beside the record and in no report; None leaves what is
+        known of the file.
+        """
+        key = os.fsencode(relative)
+        row = (*stamp_of(target), record.faces, record.published(self._out).to_json(), key)
+        with self._locked():
+            self._base.execute("BEGIN")
+            if finding is not None:
+                self._base.execute("INSERT OR REPLACE INTO findings VALUES (?, ?)", (key, finding))
+            self._base.execute(
+                "UPDATE files SET status = 'done', output_size = ?, output_time = ?, faces = ?,"
+                " record = ? WHERE output = ?",
+                row,
+            )
+            self._base.execute("COMMIT")
 
     def failed(self, relative: Path, record: Record) -> None:
         """The file could not be made; none of ours is there."""
@@ -242,6 +255,14 @@ class Ledger:
             record.published(self._out).to_json(),
             os.fsencode(relative),
         )
+
+    def findings(self, outputs: Iterable[bytes]) -> dict[bytes, str | bytes]:
+        """What searches saw in these files, by the names of their outputs; not all have some."""
+        keys, found = iter(outputs), dict[bytes, str | bytes]()
+        while some := list(islice(keys, _SLICE)):
+            marks = ",".join("?" * len(some))
+            found.update(self._all(f"SELECT * FROM findings WHERE output IN ({marks})", *some))
+        return found
 
     def records(self) -> Iterator[Record]:
         """The records of all files of this run that are done, in order of their names."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dartblur import video
+from dartblur.batch.findings import Finding
 from dartblur.batch.inputs import Job
 from dartblur.batch.ledger import Ledger, failed_record
 from dartblur.batch.options import AnonymizationOptions, FilmOptions
@@ -57,7 +58,8 @@ class Worker:
         target = self.out / job.relative
         try:
             self._check_target(job, target)
-            record = self._film(job, target) if job.is_film else self._picture(job, target)
+            make = self._film if job.is_film else self._picture
+            record, finding = make(job, target)
         except (InputError, UsageError) as error:
             return self._failed(job, target, str(error))
         except OSError as error:
@@ -79,11 +81,11 @@ class Worker:
             seconds=round(time.monotonic() - started, 3),
         )
         _log.info("%s: %d faces, %.2f s", job.source, record.faces, record.seconds)
-        self.ledger.done(job.relative, target, record)
+        self.ledger.done(job.relative, target, record, finding)
         return record
 
-    def _picture(self, job: Job, target: Path) -> Record:
-        data, record = hide_picture(
+    def _picture(self, job: Job, target: Path) -> tuple[Record, str | None]:
+        data, record, evidence = hide_picture(
             job.source,
             self.pipeline,
             given=self._given(job),
@@ -94,7 +96,7 @@ class Worker:
         )
         self.ledger.writing(job.relative)
         write_atomically(target, data, self.parts)
-        return record
+        return record, None if evidence is None else Finding.of(evidence).to_json()
 
     def _given(self, job: Job) -> PictureBoxes | None:
         if self.given is None:
@@ -104,7 +106,7 @@ class Worker:
             raise BoxesError(f"{job.source}: {self.options.boxes} does not list it")
         return listed
 
-    def _film(self, job: Job, target: Path) -> Record:
+    def _film(self, job: Job, target: Path) -> tuple[Record, bytes]:
         given = boxes_file_of(self.films.film_boxes, job)
         if given and not given.exists():
             raise BoxesError(f"{job.source}: {given} with its boxes is missing")
@@ -124,13 +126,16 @@ class Worker:
             self.options.tolerant,
             self.film_workers,
         )
-        return video.hide_film(
+        tracks = video.TrackLog()
+        record = video.hide_film(
             task,
             target,
             progress=self.progress,
             parts=self.parts,
             before_naming=lambda: self.ledger.writing(job.relative),
+            tracks=tracks,
         )
+        return record, tracks.pack()
 
     def _check_target(self, job: Job, target: Path) -> None:
         real = target.parent.resolve()

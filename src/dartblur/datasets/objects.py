@@ -34,7 +34,7 @@ def faces_of_row(
     Raises:
         BoxesError: the column is malformed.
     """
-    key = next((key for key in KEYS if row.get(key) is not None), None)
+    key = next((key for key in KEYS if _has_boxes(row.get(key))), None)
     if key is None:
         return None
     boxes, ignore = [], []
@@ -64,16 +64,22 @@ def category_names(features: bytes | None) -> list[str]:
     return []
 
 
+def _has_boxes(value: Any) -> bool:
+    """A column of that name may tell something else: how many there are, say."""
+    if isinstance(value, list):
+        return all(isinstance(each, Mapping) and "bbox" in each for each in value)
+    return isinstance(value, Mapping) and value.get("bbox") is not None
+
+
 def _each(value: Any, where: str, key: str) -> Iterator[Mapping[str, Any]]:
     """The boxes one by one."""
-    if isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
+    if isinstance(value, list):
         yield from value
         return
-    columns = dict(value) if isinstance(value, Mapping) else {}
-    if not isinstance(columns.get("bbox"), list):
-        raise BoxesError(f"{where}: {key} has no list of bbox; restore the file")
-    count = len(columns["bbox"])
-    lists = {name: each for name, each in columns.items() if isinstance(each, list)}
+    lists = {name: each for name, each in value.items() if isinstance(each, list)}
+    if "bbox" not in lists:
+        raise BoxesError(f"{where}: bbox in {key} is no list; restore the file")
+    count = len(lists["bbox"])
     if any(len(each) != count for each in lists.values()):
         raise BoxesError(f"{where}: the lists in {key} differ in length; restore the file")
     for number in range(count):

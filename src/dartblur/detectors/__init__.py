@@ -11,13 +11,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from dartblur.detectors import centerface, retinaface
-from dartblur.detectors.base import Detector
+from dartblur.detectors.base import Detector, Evidence, EvidentDetector
 from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.detectors.network import shipped
 from dartblur.errors import UsageError
 from dartblur.onnx_runtime import DEFAULT_DEVICE, providers
 
-__all__ = ["DEFAULT", "DETECTORS", "FAST", "FILM", "Detector", "make_detector"]
+__all__ = [
+    "DEFAULT",
+    "DETECTORS",
+    "FAST",
+    "FILM",
+    "Detector",
+    "Evidence",
+    "EvidentDetector",
+    "make_detector",
+]
 
 DEFAULT, FAST, FILM = "thorough", "fast", "film"
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as box
+from dartblur.boxes import IntArray
+from dartblur.detectors.base import Evidence
 from dartblur.detectors.fusion import Scores, fuse, suppress
 from dartblur.detectors.tiling import ZOOM_1_AREA, resize, scale_for, tiles
 from dartblur.faces import Faces, FloatArray, Image
@@ -32,6 +34,11 @@ SAW_NOTHING = 0.05
 # Side of a box as a share of the picture's (the root of the share of area) over which it is asked
 # for more: faces as large as that get high scores, and smoke, cloth and signs are taken for one.
 LARGE_SHARE = 0.15
+# Of the threshold, the share from which a box is told of as a faint one.
+FAINT_SHARE = 0.5
+
+Found = list[tuple[FloatArray, Scores]]
+"""Of each member the boxes (N, 4) and calibrated scores (N,), best first."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +130,43 @@ class Ensemble:
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
         """The faces of each picture, best score first."""
-        return [self._one(image) for image in images]
+        return [self.search(image)[0] for image in images]
 
-    def _one(self, image: Image) -> Faces:
+    def search(self, image: Image) -> tuple[Faces, Evidence]:
+        """The faces of one picture, best score first; and what was nearly taken for one.
+
+        The evidence has no say in what is found: it is looked for among the boxes that belong to no
+        face.
+        """
         if image.size == 0:
-            return Faces.empty()
-        least = Calibration(shift=self.size_gain).inverse(self.threshold)
-        found = [member(image, min(least, SUPPORT)) for member in self.members]
+            nothing = np.zeros(0, np.int64)
+            return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
+        plain = Calibration(shift=self.size_gain)
+        least = min(plain.inverse(self.threshold), SUPPORT)
+        faintest = self.threshold * FAINT_SHARE
+        every = [member(image, min(plain.inverse(faintest), least)) for member in self.members]
+        found = [(boxes[scores >= least], scores[scores >= least]) for boxes, scores in every]
+        boxes, scores, seen = self._fused(found, found, image)
+        sure = scores >= self.threshold
+        faces = Faces(boxes[sure], np.clip(scores[sure], 0, 1))
+        others = [self._apart(each, faces) for each in every]
+        boxes, scores, faint_seen = self._fused(others, every, image)
+        near = scores >= faintest
+        # With what is too faint to help a face, one may score more than a face must.
+        below = np.nextafter(np.float32(self.threshold), np.float32(0))
+        faint = Faces(boxes[near], np.clip(scores[near], 0, below))
+        return faces, self._evidence(seen[sure], faint, faint_seen[near])
+
+    def _evidence(self, seen: IntArray, faint: Faces, faint_seen: IntArray) -> Evidence:
+        return Evidence(self.threshold, len(self.members), seen, faint, faint_seen)
+
+    def _fused(
+        self, found: Found, voters: Found, image: Image
+    ) -> tuple[FloatArray, Scores, IntArray]:
+        """Boxes within the picture, one a face, their scores, and how many members saw each.
+
+        voters: boxes of each member that count as its having seen a face.
+        """
         boxes, scores, deviation = fuse(
             np.concatenate([boxes for boxes, _ in found]),
             np.concatenate([scores for _, scores in found]),
@@ -138,35 +175,42 @@ class Ensemble:
         height, width = image.shape[:2]
         zooms = np.array([member.factor(height, width) for member in self.members])
         heights = (boxes[:, 3] - boxes[:, 1])[:, None] * zooms
+        best = best_overlaps(boxes, [boxes for boxes, _ in voters])
         if self.vote:
-            each = votes(boxes, heights, [boxes for boxes, _ in found], self.overlap)
-            scores = _sigmoid(_logit(scores) + self.vote * each)
+            scores = _sigmoid(_logit(scores) + self.vote * votes(best, heights, self.overlap))
         if self.share_penalty:
             scores = _less_if_large(scores, boxes, image.shape, self.share_penalty)
         if self.size_gain:
             scores = _by_size(scores, heights.max(axis=1), self.size_gain)
         reach = self.spread * deviation * np.array([-1, -1, 1, 1], np.float32)
         inside = box.clip(boxes + reach, height, width)
+        seen = (best > self.overlap).sum(axis=1)
         order = np.argsort(-scores, kind="stable")
-        sure = order[((scores >= self.threshold) & (box.area(inside) > 0))[order]]
-        return Faces(inside[sure], np.clip(scores[sure], 0, 1))
+        order = order[(box.area(inside) > 0)[order]]
+        return inside[order], scores[order], seen[order]
+
+    def _apart(self, found: tuple[FloatArray, Scores], faces: Faces) -> tuple[FloatArray, Scores]:
+        boxes, scores = found
+        free = box.iou(boxes, faces.boxes).max(axis=1, initial=0) <= self.overlap
+        return boxes[free], scores[free]
+
+
+def best_overlaps(boxes: FloatArray, found: Sequence[FloatArray]) -> npt.NDArray[np.floating]:
+    """(N, members) the best intersection over union of each box with a box of each member."""
+    return np.stack([box.iou(boxes, of_one).max(axis=1, initial=0) for of_one in found], 1)
 
 
 def votes(
-    boxes: FloatArray,
-    heights: npt.NDArray[np.floating],
-    found: Sequence[FloatArray],
-    overlap: float,
+    best: npt.NDArray[np.floating], heights: npt.NDArray[np.floating], overlap: float
 ) -> npt.NDArray[np.int64]:
     """Per box, how many further members found it, less those that saw nothing there.
 
     Only members that see faces of that size well have a vote.
-    heights: of each box in each member's input, (N, members). found: each member's boxes.
+    best: see `best_overlaps`. heights: of each box in each member's input, (N, members).
     overlap: intersection over union above which a member's box is of that face.
     """
     low, high = SEEN_WELL
     able = (heights >= low) & (heights <= high)
-    best = np.stack([box.iou(boxes, of_one).max(axis=1, initial=0) for of_one in found], 1)
     further = np.maximum((able & (best > overlap)).sum(axis=1) - 1, 0)
     count: npt.NDArray[np.int64] = further - (able & (best <= SAW_NOTHING)).sum(axis=1)
     return count

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dartblur.batch.findings import findings_of
 from dartblur.batch.ledger import Ledger
 
 
@@ -24,4 +26,9 @@ class Evidence:
 
 def evidence_of(ledger: Ledger, files: Sequence[str]) -> dict[str, Evidence]:
     """What the detector saw of some files, at most 500 of them."""
-    return {file: Evidence() for file in files}
+    keys = {os.fsencode(file): file for file in files}
+    found = findings_of(ledger, keys)
+    told = {
+        keys[key]: Evidence(each.threshold, each.seen, each.faint) for key, each in found.items()
+    }
+    return {file: told.get(file, Evidence()) for file in files}

@@ -99,7 +99,7 @@ class Renderer:
         pipeline = self._pipeline(row, settings, method or row.record.method)
         given = PictureBoxes(row.file, (row.record.height, row.record.width), faces)
         with self._at_work:
-            data, record = hide_picture(
+            data, record, _ = hide_picture(
                 source,
                 pipeline,
                 given=given,

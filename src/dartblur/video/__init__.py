@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from dartblur.video.job import anonymize_video, hide_film
     from dartblur.video.options import VIDEO_SUFFIXES, VideoOptions, VideoReport, is_video
     from dartblur.video.task import ProgressCallback, VideoTask
+    from dartblur.video.track_log import FilmTracks, TrackLog
 
 __all__ = [
     "VIDEO_SUFFIXES",
+    "FilmTracks",
     "ProgressCallback",
+    "TrackLog",
     "VideoOptions",
     "VideoReport",
     "VideoTask",
@@ -26,7 +29,9 @@ __all__ = [
 # Loaded when asked for: whoever hides faces in photos needs no FFmpeg.
 _HOMES = {
     "VIDEO_SUFFIXES": "options",
+    "FilmTracks": "track_log",
     "ProgressCallback": "task",
+    "TrackLog": "track_log",
     "VideoOptions": "options",
     "VideoReport": "options",
     "VideoTask": "task",

@@ -18,6 +18,7 @@ from dartblur.video.container import open_container
 from dartblur.video.options import MUXERS, VideoReport
 from dartblur.video.processor import VideoProcessor
 from dartblur.video.task import ProgressCallback, VideoTask
+from dartblur.video.track_log import TrackLog
 
 
 def hide_film(
@@ -27,13 +28,19 @@ def hide_film(
     progress: ProgressCallback | None = None,
     parts: Path | None = None,
     before_naming: Callable[[], None] | None = None,
+    tracks: TrackLog | None = None,
 ) -> Record:
     """Hides every face of a film; arguments and errors are those of `anonymize_video`.
 
     It knows of no ledger and no other film: any process may call it.
     """
     report = anonymize_video(
-        task, target, progress=progress, parts=parts, before_naming=before_naming
+        task,
+        target,
+        progress=progress,
+        parts=parts,
+        before_naming=before_naming,
+        tracks=tracks,
     )
     return Record(
         target.name,
@@ -54,12 +61,13 @@ def anonymize_video(
     progress: ProgressCallback | None = None,
     parts: Path | None = None,
     before_naming: Callable[[], None] | None = None,
+    tracks: TrackLog | None = None,
 ) -> VideoReport:
     """Hides every face of a film; `target` appears whole and checked, or not at all.
 
     progress: called with the seconds of film that are done, and how many there are, if known.
     parts: folder for the unfinished film, on the target's file system. before_naming: called when
-    the film is whole, right before it gets its name.
+    the film is whole, right before it gets its name. tracks: is told what is hidden in each frame.
 
     Raises:
         VideoError: the film cannot be read, hidden or written; the message says when in it.
@@ -73,7 +81,7 @@ def anonymize_video(
             boxes_out = stack.enter_context(lines.open("w", encoding="utf-8"))
         muxer = MUXERS.get(target.suffix.lower(), "mp4")
         container = stack.enter_context(open_container(task.source, tolerant=task.tolerant))
-        report = _process(task, container, part, muxer, boxes_out, progress)
+        report = _process(task, container, part, muxer, boxes_out, progress, tracks)
         if before_naming is not None:
             before_naming()
     return report
@@ -86,8 +94,9 @@ def _process(
     muxer: str,
     boxes_out: TextIO | None,
     progress: ProgressCallback | None,
+    tracks: TrackLog | None,
 ) -> VideoReport:
-    processor = VideoProcessor(task, container, part, muxer, boxes_out, progress)
+    processor = VideoProcessor(task, container, part, muxer, boxes_out, progress, tracks)
     try:
         processor.run()
         return processor.report()

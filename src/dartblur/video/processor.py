@@ -45,6 +45,7 @@ from dartblur.video.prefetch import Prefetcher
 from dartblur.video.reader import PendingFrame, Reader
 from dartblur.video.second_decoder import SecondDecoder
 from dartblur.video.task import ProgressCallback, VideoTask
+from dartblur.video.track_log import TrackLog
 from dartblur.video.verify import verify
 from dartblur.video.writer import Writer
 
@@ -66,10 +67,12 @@ class VideoProcessor:
         muxer: str,
         boxes_out: TextIO | None,
         progress: ProgressCallback | None,
+        tracks: TrackLog | None = None,
     ) -> None:
         options = task.options
         self._task, self._options, self._container = task, options, container
         self._part, self._muxer, self._boxes_out, self._progress = part, muxer, boxes_out, progress
+        self._tracks = tracks
         self._streams = choose_streams(
             container,
             task.source,
@@ -215,6 +218,8 @@ class VideoProcessor:
         writer.write(frame, item.pts, item.duration)
         if self._boxes_out is not None:
             write_frame(self._boxes_out, counts.frames, tracked)
+        if self._tracks is not None:
+            self._tracks.add(item.pts, tracked)
         counts.add(item, len(tracked.faces))
         if self._progress is not None:
             self._progress(float((counts.end - (counts.begin or 0)) * self._base), self._total)
@@ -263,6 +268,8 @@ class VideoProcessor:
         )
         if self._boxes_out is not None:
             write_head(self._boxes_out, Path(source).name, *upright)
+        if self._tracks is not None:
+            self._tracks.begin(upright, self._base, self._options)
         return self._writer
 
     def _to_hide(self, tracked: Tracked) -> Tracked:
