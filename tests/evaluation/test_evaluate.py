@@ -201,9 +201,7 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("number", [2, 9])
-def test_killed_at_any_moment_it_goes_on(
-    number: int,
+def test_killed_it_goes_on(
     undisturbed: tuple[Path, list[Row]],
     config: EvaluationConfig,
     data: Path,
@@ -215,7 +213,7 @@ def test_killed_at_any_moment_it_goes_on(
         f'[start]\nreference = "{config.start.reference}"\n'
         "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
     )
-    out = tmp_path / "run"
+    out, number = tmp_path / "run", 5
     words = ["evaluate", "--data", str(data), "-o", str(out), "--config", str(protocol)]
     killed = subprocess.run(
         [sys.executable, "-c", DYING, str(number), *words], stderr=subprocess.PIPE, check=False
