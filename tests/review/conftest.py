@@ -20,11 +20,11 @@ from dartblur import pipeline
 from dartblur.batch.anonymize_command import anonymize
 from dartblur.batch.ledger import Ledger
 from dartblur.batch.options import AnonymizationOptions, RunOptions
-from dartblur.batch.state import LEDGER_NAME
+from dartblur.batch.state import DECISIONS_NAME, LEDGER_NAME
 from dartblur.review.app import make_app, make_index, templates
 from dartblur.review.apply import Applier
 from dartblur.review.context import Review
-from dartblur.review.decisions import LOG_NAME, Decisions
+from dartblur.review.decisions import Decisions
 from dartblur.review.rendering import Renderer
 from dartblur.review.run import FinishedRun
 from dartblur.review.security import Sessions, hosts_of
@@ -100,7 +100,7 @@ def _finished(place: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Pillow.fromarray(textured(HEIGHT, WIDTH, seed)).save(path)
     (place / "in" / "bad.png").write_bytes(b"bad")
-    options = AnonymizationOptions(method="block", margin=0)
+    options = AnonymizationOptions(method="block", margin=0.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "make_detector", lambda *_: MiddleDetector())
         run = RunOptions(workers=1, quiet=True)
@@ -112,7 +112,7 @@ def _opened(
     stack: ExitStack, out: Path, *, show_originals: bool = False, source: Path | None = None
 ) -> Opened:
     ledger = stack.enter_context(closing(Ledger(state(out) / LEDGER_NAME, out)))
-    decisions = stack.enter_context(closing(Decisions(state(out) / LOG_NAME)))
+    decisions = stack.enter_context(closing(Decisions(state(out) / DECISIONS_NAME)))
     run = FinishedRun(out, state(out), ledger, source)
     index = make_index(run, decisions)
     sessions = Sessions(PORT)

@@ -25,7 +25,15 @@ from dartblur.batch.runner import (
     write_boxes,
 )
 from dartblur.batch.stamps import stamp_of
-from dartblur.batch.state import LEDGER_NAME, REPORT_NAME, ledger_of_file, parts_of, state_of
+from dartblur.batch.state import (
+    DECISIONS_NAME,
+    LEDGER_NAME,
+    MENDED_NAME,
+    REPORT_NAME,
+    ledger_of_file,
+    parts_of,
+    state_of,
+)
 from dartblur.batch.worker import BoxesOf, Worker, boxes_file_of
 from dartblur.coco import read_coco
 from dartblur.errors import BoxesError, UsageError
@@ -130,6 +138,7 @@ class _AnonymizeRun:
             if ledger.set_aside:
                 print(printable(f"NOTE {ledger.set_aside}"), file=sys.stderr)
             ledger.plan(self._settled(), again=self.overwrite)
+            self._tell_of_review(ledger, own_report)
             self._process(ledger)
             if boxes_out:
                 write_boxes(ledger, boxes_out)
@@ -142,6 +151,19 @@ class _AnonymizeRun:
             return summarize(ledger, "done", chosen_report or own_report)
         finally:
             ledger.close()
+
+    def _tell_of_review(self, ledger: Ledger, own_report: Path | None) -> None:
+        """Says what becomes of the boxes that people drew in the review of an earlier run."""
+        state = own_report and own_report.parent
+        if not state or self.hide.boxes or not (state / DECISIONS_NAME).exists():
+            return
+        if ledger.count_pending():
+            note = (
+                f"NOTE {self.out}: was reviewed; boxes that people drew are hidden in what is made "
+                "anew now when dartblur review applies them again, or with --boxes "
+                f"{state / MENDED_NAME}"
+            )
+            print(printable(note), file=sys.stderr)
 
     def _process(self, ledger: Ledger) -> None:
         work = self._worker(ledger)

@@ -20,6 +20,10 @@ from dartblur.files import PART_PREFIX, PART_SUFFIX
 
 LEDGER_NAME = "ledger.sqlite"
 REPORT_NAME = "report.jsonl"
+DECISIONS_NAME = "review.sqlite"
+"""Of the log of what people decided in a review."""
+MENDED_NAME = "review/boxes.json"
+"""Of the boxes as they were mended in a review."""
 _PRIVATE = 0o700
 
 

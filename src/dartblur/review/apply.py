@@ -15,20 +15,19 @@ from starlette.routing import BaseRoute, Route
 
 from dartblur.batch.parallel import parallel_map
 from dartblur.batch.report import write_report
-from dartblur.batch.state import REPORT_NAME, parts_of
+from dartblur.batch.state import MENDED_NAME, REPORT_NAME, parts_of
 from dartblur.coco import PictureBoxes, write_coco
 from dartblur.errors import DartblurError
 from dartblur.files import write_atomically
 from dartblur.formatting import printable
 from dartblur.pipeline import cores
-from dartblur.review.context import FOLDER, Review, picture_state_of
+from dartblur.review.context import Review, picture_state_of
 from dartblur.review.decisions import Decision, StaleError
 from dartblur.review.findings import evidence_of
 from dartblur.review.http import problem
 from dartblur.review.run import Row
-from dartblur.review.state import PREFIX, PictureState, made_of
+from dartblur.review.state import APPLIED, PREFIX, PictureState, made_of
 
-BOXES_NAME = "boxes.json"
 _log = logging.getLogger("dartblur.review")
 
 
@@ -127,7 +126,7 @@ class Applier:
             state = replace(PictureState.from_json(decision.content), made=made_of(row.record))
             with suppress(StaleError):
                 review.decisions.append(
-                    PREFIX + file, decision.version, reviewer, "apply", state.to_json()
+                    PREFIX + file, decision.version, reviewer, APPLIED, state.to_json()
                 )
                 review.refresh(row, state)
                 return
@@ -168,10 +167,10 @@ def write_mended(review: Review) -> Path:
 
     With `anonymize --boxes`, other settings make the same pictures with the same boxes.
     """
-    folder = review.state / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    write_coco(folder / BOXES_NAME, lambda: mended(review))
-    return folder / BOXES_NAME
+    target = review.state / MENDED_NAME
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    write_coco(target, lambda: mended(review))
+    return target
 
 
 def mended(review: Review) -> Iterable[PictureBoxes]:

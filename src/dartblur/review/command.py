@@ -13,14 +13,14 @@ import uvicorn
 from cyclopts import Parameter
 
 from dartblur.batch.ledger import Ledger
-from dartblur.batch.state import LEDGER_NAME
+from dartblur.batch.state import DECISIONS_NAME, LEDGER_NAME
 from dartblur.errors import UsageError
 from dartblur.formatting import printable
 from dartblur.onnx_runtime import DEFAULT_DEVICE, Device
 from dartblur.review.app import make_app, make_index, templates
 from dartblur.review.apply import Applier
 from dartblur.review.context import Review
-from dartblur.review.decisions import LOG_NAME, Decisions
+from dartblur.review.decisions import Decisions
 from dartblur.review.rendering import Renderer
 from dartblur.review.run import FinishedRun
 from dartblur.review.security import Sessions, hosts_of
@@ -130,7 +130,7 @@ def _ledger(out: Path, chosen: Path | None) -> Ledger:
 
 
 def _decisions(out: Path, chosen: Path | None) -> Decisions:
-    return Decisions(_state_of(out, chosen) / LOG_NAME)
+    return Decisions(_state_of(out, chosen) / DECISIONS_NAME)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -18,11 +18,9 @@ from dartblur.review.rendering import Renderer
 from dartblur.review.risk import SMALL, expected_misses
 from dartblur.review.run import FinishedRun, Row
 from dartblur.review.security import Sessions
-from dartblur.review.state import PREFIX, PictureState, state_of
+from dartblur.review.state import APPLIED, PREFIX, PictureState, state_of
 
 HERE = Path(__file__).parent
-FOLDER = "review"
-"""Of the state: boxes as they were mended."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,11 @@ class Review:
         """
         reviewer = self.reviewer_of(request)
         subject = PREFIX + row.file
+        if version > 0:
+            # "Apply" counts as a version, but changes nothing that a writer could overlook.
+            later = self.decisions.since(subject, version)
+            if later and all(decision.action == APPLIED for decision in later):
+                version = later[-1].version
         decision = self.decisions.append(subject, version, reviewer, action, state.to_json())
         self.refresh(row, state)
         return decision.version

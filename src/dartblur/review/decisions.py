@@ -14,7 +14,6 @@ from typing import Any
 
 from dartblur.errors import UsageError
 
-LOG_NAME = "review.sqlite"
 _VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS decisions (
@@ -121,6 +120,16 @@ class Decisions:
         """The last decision on a subject."""
         with self._locked():
             return self._latest(subject)
+
+    def since(self, subject: str, version: int) -> list[Decision]:
+        """The decisions on a subject after a version of it."""
+        with self._locked():
+            rows = self._base.execute(
+                f"SELECT {_COLUMNS} FROM decisions WHERE subject = ? AND version > ?"
+                " ORDER BY version",
+                (subject, version),
+            ).fetchall()
+        return [_decision(row) for row in rows]
 
     def latest_of_all(self, prefix: str = "") -> Iterator[Decision]:
         """The last decision on each subject whose name begins so, in the order of the log."""

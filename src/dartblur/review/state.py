@@ -23,6 +23,8 @@ Actions = Literal[
 ]  # fmt: skip
 MAX_BOXES = 10_000
 PREFIX = "picture:"
+APPLIED = "apply"
+"""What the log calls it when a picture is made anew with its boxes."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ function isTyping(event) {
 
 export function showKeys() {
   const list = document.getElementById("keys-list");
-  list.replaceChildren(...bound.filter((binding) => binding.shown !== false).flatMap((binding) => {
+  list.replaceChildren(...bound.filter((binding) => binding.shown !== false).map((binding) => {
     const term = document.createElement("dt");
     binding.keys.filter((key) => !binding.more?.includes(key)).forEach((key, number) => {
       if (number) term.append(" or ");
@@ -57,7 +57,9 @@ export function showKeys() {
     });
     const meaning = document.createElement("dd");
     meaning.textContent = binding.label;
-    return [term, meaning];
+    const row = document.createElement("div");
+    row.append(term, meaning);
+    return row;
   }));
   document.getElementById("keys").showModal();
 }
