@@ -67,7 +67,7 @@ class Opened:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """The output of a run over two pictures, the middle of each hidden, and a broken file."""
-    return _finished(tmp_path)
+    return finished(tmp_path)
 
 
 @pytest.fixture
@@ -91,14 +91,15 @@ def opened(out: Path, open_review: Callable[..., Opened]) -> Opened:
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """One for all tests of a module that change nothing."""
     with ExitStack() as stack:
-        yield _opened(stack, _finished(tmp_path_factory.mktemp("untouched")))
+        yield _opened(stack, finished(tmp_path_factory.mktemp("untouched")))
 
 
-def _finished(place: Path) -> Path:
+def finished(place: Path, height: int = HEIGHT, width: int = WIDTH) -> Path:
+    """The output of a run over two pictures, the middle of each hidden, and a broken file."""
     for name, seed in (("a.png", 0), ("sub/b.png", 1)):
         path = place / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Pillow.fromarray(textured(HEIGHT, WIDTH, seed)).save(path)
+        Pillow.fromarray(textured(height, width, seed)).save(path)
     (place / "in" / "bad.png").write_bytes(b"bad")
     options = AnonymizationOptions(method="block", margin=0.0)
     with pytest.MonkeyPatch.context() as patch:
