@@ -33,7 +33,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATIENCE = 300_000  # ms; ends what hangs, and never a machine that is busy
+PATIENCE = 120_000  # ms; ends what hangs, and never a machine that is busy
 HEIGHT, WIDTH = 240, 320
 FOUND = [106, 80, 212, 160]
 FAINT = [20.0, 30.0, 60.0, 80.0]
@@ -44,6 +44,7 @@ SERIOUS = ("serious", "critical")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
+        playwright.expect.set_options(timeout=PATIENCE)
         started = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield started
         started.close()
@@ -114,7 +115,7 @@ def saved(page: Any) -> None:
 
 
 def hidden(page: Any, count: int) -> None:
-    page.wait_for_function("n => document.querySelectorAll('#box-list li').length === n", arg=count)
+    playwright.expect(page.locator("#box-list li")).to_have_count(count)
 
 
 def draw(page: Any, x1: float, y1: float, x2: float, y2: float) -> None:
@@ -162,13 +163,13 @@ def test_a_person_mends_a_picture(browser: Any, out: Path) -> None:
         assert np.allclose(drawn, [241, 160, 301, 210], atol=1.5)
         page.keyboard.press("a")
         page.wait_for_url("**/picture/*")
-        page.wait_for_function("document.getElementById('name').textContent === 'sub/b.png'")
+        playwright.expect(page.locator("#name")).to_have_text("sub/b.png")
         page.locator("#apply").click()
         page.get_by_text("1 made anew").wait_for(state="attached")
         expected = blocked(textured(HEIGHT, WIDTH, 0), taken, drawn)
         np.testing.assert_array_equal(np.array(Pillow.open(out / "a.png")), expected)
         page.go_back()
-        page.wait_for_function("document.getElementById('name').textContent === 'a.png'")
+        playwright.expect(page.locator("#name")).to_have_text("a.png")
         page.reload()
         hidden(page, 2)
         assert boxes_of(page) == [taken, drawn]

@@ -19,7 +19,8 @@ export class Model extends EventTarget {
   /** Begins with a picture as the server tells it. */
   adopt(picture) {
     const other = this.picture?.id !== picture.id;
-    this.picture = picture;
+    // Its neighbours are told with the picture alone, and not with each change.
+    this.picture = other ? picture : { ...this.picture, ...picture };
     this.version = picture.version;
     this.boxes = picture.boxes;
     this.dismissed = picture.dismissed;
@@ -160,7 +161,7 @@ export class Model extends EventTarget {
       try {
         const answer = await request("PUT", this.url, { version: this.version, body: { action, ...mine } });
         this.version = answer.version;
-        this.picture = answer;
+        this.picture = { ...this.picture, ...answer };
         if (!this.waiting) {
           this.boxes = answer.boxes;
           saveMark("saved");
