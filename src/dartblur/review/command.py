@@ -22,6 +22,7 @@ from dartblur.review.apply import Applier
 from dartblur.review.context import Review
 from dartblur.review.decisions import Decisions
 from dartblur.review.rendering import Renderer
+from dartblur.review.report import write_report_page
 from dartblur.review.run import FinishedRun
 from dartblur.review.security import Sessions, hosts_of
 
@@ -38,6 +39,7 @@ def review(
     weights: Path | None = None,
     device: Device = DEFAULT_DEVICE,
     state: Path | None = None,
+    report: Path | None = None,
     host: str = LOCAL,
     port: int = 0,
 ) -> int:
@@ -62,6 +64,9 @@ def review(
         What a generator runs on, as for `anonymize`.
     state
         The run's state, where `anonymize` was told so. Default: OUT.dartblur beside it.
+    report
+        Writes a report for a data-protection officer there, a single HTML file without clear
+        faces, and ends: settings, counts, the recall to expect, hidden faces, decisions.
     host
         The address to listen at. Anything but this machine's own lets others on the network read
         what the browser shows: there is no encryption.
@@ -70,8 +75,8 @@ def review(
     """
     with closing(_ledger(out, state)) as ledger, closing(_decisions(out, state)) as decisions:
         run = FinishedRun(out, _state_of(out, state), ledger, source)
-        listener = _listener(host, port)
-        sessions = Sessions(listener.getsockname()[1])
+        listener = None if report else _listener(host, port)
+        sessions = Sessions(listener.getsockname()[1] if listener else 0)
         made = Review(
             run,
             decisions,
@@ -82,7 +87,11 @@ def review(
             show_originals,
             reviewer or _login(),
         )
-        _serve(made, host, listener)
+        if listener is not None:
+            _serve(made, host, listener)
+        elif report is not None:
+            write_report_page(made, report)
+            print(printable(f"report: {report}"), file=sys.stderr)
     return 0
 
 
