@@ -252,7 +252,7 @@ def test_the_overview_says_what_the_command_says_of_itself(name: str) -> None:
     [
         ("anonymise", "did you mean 'anonymize'?"),
         ("evaluate_photo", "did you mean 'evaluate-photo'?"),
-        ("frobnicate", "there are anonymize, detect, dataset, compare, train"),
+        ("frobnicate", "there are anonymize, detect, dataset, review, compare, train"),
         ("photo.jpg", "there are anonymize"),
     ],
 )
