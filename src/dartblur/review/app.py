@@ -18,10 +18,12 @@ from starlette.templating import Jinja2Templates
 
 from dartblur.batch.ledger import Ledger
 from dartblur.errors import DartblurError
-from dartblur.review import apply, export, grid, pictures
+from dartblur.review import apply, export, films, grid, pictures
 from dartblur.review.apply import Applier
 from dartblur.review.context import HERE, Review, entry_of, picture_state_of
 from dartblur.review.decisions import Decision, Decisions
+from dartblur.review.film_state import PREFIX as FILM_PREFIX
+from dartblur.review.films import Films, film_entry
 from dartblur.review.findings import evidence_of
 from dartblur.review.http import problem
 from dartblur.review.index import Entry, Index
@@ -37,6 +39,7 @@ def make_app(review: Review, applier: Applier, hosts: frozenset[str]) -> Starlet
     routes = [
         *grid.routes(review),
         *pictures.routes(review),
+        *films.routes(review, Films(review)),
         *apply.routes(review, applier),
         *export.routes(review),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
@@ -70,7 +73,8 @@ def templates() -> Jinja2Templates:
 
 def make_index(run: FinishedRun, decisions: Decisions) -> Index:
     """Reads all files of a run, and what was decided on them."""
-    decided = {row.subject: row for row in decisions.latest_of_all(PREFIX)}
+    # Of pictures and of films.
+    decided = {row.subject: row for row in decisions.latest_of_all()}
     files: list[str] = []
     entries: list[Entry] = []
     rows = run.rows()
@@ -87,7 +91,10 @@ def _entries(ledger: Ledger, rows: list[Row], decided: dict[str, Decision]) -> l
         state = None
         if row.done and not row.is_film:
             state, _ = picture_state_of(row, evidence[row.file], decided.get(PREFIX + row.file))
-        entries.append(entry_of(row, evidence[row.file], state))
+        entry = entry_of(row, evidence[row.file], state)
+        if row.done and row.is_film:
+            entry = film_entry(ledger, row, decided.get(FILM_PREFIX + row.file), entry)
+        entries.append(entry)
     return entries
 
 

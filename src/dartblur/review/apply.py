@@ -23,6 +23,7 @@ from dartblur.formatting import printable
 from dartblur.pipeline import cores
 from dartblur.review.context import Review, picture_state_of
 from dartblur.review.decisions import Decision, StaleError
+from dartblur.review.films import apply_film
 from dartblur.review.findings import evidence_of
 from dartblur.review.http import problem
 from dartblur.review.run import Row
@@ -90,7 +91,10 @@ class Applier:
         """Makes one picture anew; returns what went wrong, "" if nothing did."""
         row = self._review.row(number)
         try:
-            self._picture(row, parts, reviewer)
+            if row.is_film:
+                apply_film(self._review, row, parts, reviewer)
+            else:
+                self._picture(row, parts, reviewer)
         except (DartblurError, OSError, MemoryError) as error:
             text = str(error)
             return printable(text if text.startswith(row.name) else f"{row.name}: {text}")

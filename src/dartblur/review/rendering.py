@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from dartblur.anonymizers import MethodSettings, make_anonymizer
+from dartblur.anonymizers import Anonymizer, MethodSettings, make_anonymizer
 from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.coco import PictureBoxes
 from dartblur.errors import PictureError
@@ -114,6 +114,15 @@ class Renderer:
             method=row.record.method,
             settings=row.record.settings,
         )
+
+    def anonymizer(self, row: Row) -> Anonymizer:
+        """What hides the faces of a film, as the run did.
+
+        Raises:
+            PictureError: its generator is not at hand.
+        """
+        assert row.record is not None
+        return self._pipeline(row, row.record.settings or {}, row.record.method).anonymizer
 
     def shown(self, row: Row, faces: Faces, method: str | None = None) -> Shown:
         """A picture with these faces hidden, as a browser shows it."""
