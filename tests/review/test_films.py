@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,8 @@ def two_squares(number: int) -> Image:
 TEXTURE = np.random.default_rng(0).integers(0, 160, (24, 24, 1)).repeat(3, axis=2).astype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("films")
+def finished_film(place: Path) -> Path:
+    """The output of a run over one film, in which the red square is hidden."""
     (place / "in").mkdir()
     films.make_film(place / "in" / "film.mp4", [two_squares(n) for n in range(COUNT)])
     options = AnonymizationOptions(method="block", margin=0)
@@ -48,18 +48,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "out"
 
 
-@pytest.fixture
-def film(
-    finished: Path, tmp_path: Path, open_review: Callable[..., Opened]
-) -> Iterator[tuple[Opened, str]]:
-    """A copy of the run, since tests change it; its source stays where it was."""
-    import shutil
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished_film(tmp_path_factory.mktemp("films"))
 
+
+@pytest.fixture
+def film(finished: Path, tmp_path: Path, open_review: Callable[..., Opened]) -> tuple[Opened, str]:
+    """A copy of the run, since tests change it; its source stays where it was."""
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     shutil.copytree(state(finished), state(out))
     opened = open_review(out)
-    yield opened, f"/api/films/{opened.id_of('film.mp4')}"
+    return opened, f"/api/films/{opened.id_of('film.mp4')}"
 
 
 def change(**more: object) -> dict[str, object]:

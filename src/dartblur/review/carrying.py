@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur import boxes as boxlib
-from dartblur.faces import Image
+from dartblur.faces import BoolArray, Image
 from dartblur.video.scene_cuts import SceneCutDetector, downscaled
 
 Box = tuple[float, float, float, float]
@@ -55,10 +55,10 @@ def _moved(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], box: Box
     shares = (np.arange(_GRID) + 0.5) / _GRID
     grid = np.stack(np.meshgrid(x1 + shares * (x2 - x1), y1 + shares * (y2 - y1)), axis=-1)
     points = grid.reshape(-1, 1, 2).astype(np.float32)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, None, winSize=_WINDOW)  # type: ignore[call-overload]
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, winSize=_WINDOW)
+    there, found = _followed(before, after, points)
+    back, found_back = _followed(after, before, there)
     astray = np.linalg.norm(back - points, axis=-1).reshape(-1)
-    good = (found.reshape(-1) > 0) & (found_back.reshape(-1) > 0) & (astray <= _ASTRAY)
+    good = found & found_back & (astray <= _ASTRAY)
     if good.mean() < _LEAST:
         return None
     old, new = points[good, 0], there[good, 0]
@@ -73,6 +73,15 @@ def _moved(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], box: Box
         return None
     a, b, c, d = (float(side) for side in moved)
     return a, b, c, d
+
+
+def _followed(
+    before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], points: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], BoolArray]:
+    """Where points (N, 1, 2) of one picture are in another, and (N,) which of them were found."""
+    there = np.zeros_like(points)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, there, winSize=_WINDOW)
+    return np.asarray(moved, np.float32), np.asarray(found).reshape(-1) > 0
 
 
 def _growth(old: npt.NDArray[np.float32], new: npt.NDArray[np.float32]) -> float:

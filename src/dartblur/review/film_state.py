@@ -84,7 +84,7 @@ class FilmState:
         return self.made != self.applied
 
     def of_frame(self, number: int, tracks: FilmTracks) -> Tracked:
-        """What is hidden in one frame: the run's boxes but for dismissed tracks, then drawn ones."""
+        """What is hidden in one frame: the run's boxes but dismissed tracks', then drawn ones."""
         first, end = np.searchsorted(tracks.frames, [number, number + 1])
         kept = ~np.isin(tracks.tracks[first:end], self.dismissed)
         own = self._drawn_by_frame.get(number, [])

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -431,7 +432,7 @@ def doubtful(tracks: FilmTracks) -> list[dict[str, Any]]:
         if len(sighted) <= _FEW:
             at = sighted[0] if len(sighted) else frames[0]
             found.append({"frame": int(at), "track": int(number), "why": "seen hardly ever"})
-        for one, other in zip(sighted, sighted[1:], strict=False):
+        for one, other in pairwise(sighted):
             if times[other] - times[one] > _LONG_GAP:
                 middle = int(one + other) // 2
                 found.append({"frame": middle, "track": int(number), "why": "out of sight"})

@@ -41,13 +41,14 @@ class FilmFrames:
             stamps = [p.pts for p in self._container.demux(self._picture) if p.size]
             # Without time stamps (AVI) only counting from the start tells which frame it is.
             self._stamps = [] if None in stamps else sorted(s for s in stamps if s is not None)
-            if len(stamps) != count:
-                raise VideoError(
-                    f"{path}: has {len(stamps)} frames, not {count}: it was changed since the run"
-                )
         except BaseException:
             self.close()
             raise
+        if len(stamps) != count:
+            self.close()
+            raise VideoError(
+                f"{path}: has {len(stamps)} frames, not {count}: it was changed since the run"
+            )
         self.count = count
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._next = count  # none: the first one is sought
