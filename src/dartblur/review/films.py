@@ -28,7 +28,7 @@ from dartblur.errors import ConfigError, InputError, PictureError
 from dartblur.faces import Image
 from dartblur.records import Record
 from dartblur.review.carrying import Box, carried
-from dartblur.review.context import FOLDER, Review
+from dartblur.review.context import Review
 from dartblur.review.decisions import Decision, StaleError
 from dartblur.review.film_state import (
     PREFIX,
@@ -46,6 +46,8 @@ from dartblur.video import FilmTracks, VideoTask, hide_film
 from dartblur.video.orientation import Orientation
 from dartblur.video.planes import hide
 
+FOLDER = "review"
+"""Of the state: boxes of films as they were mended, as `anonymize --film-boxes` takes them."""
 _WINDOW = 500
 """Frames whose boxes are told at a time."""
 _CARRIED = 500

@@ -203,7 +203,8 @@ function card(track) {
     pictures.append(button);
   }
   const seconds = (frame) => film.times[frame].toFixed(1);
-  const facts = element("p", { className: "facts", textContent: `${seconds(track.first)} to ${seconds(track.last)} s, seen in ${track.seen} frames, score ${track.least.toFixed(2)} to ${track.best.toFixed(2)}` });
+  const scores = new Set([track.least.toFixed(2), track.best.toFixed(2)]);
+  const facts = element("p", { className: "facts", textContent: `${seconds(track.first)} to ${seconds(track.last)} s, seen in ${track.seen} ${track.seen === 1 ? "frame" : "frames"}, score ${[...scores].join(" to ")}` });
   const choices = element("div", { className: "choices" });
   const keep = element("button", { type: "button", className: "button keep", textContent: "Keep" });
   const dismiss = element("button", { type: "button", className: "button dismiss", textContent: "Not a face" });
