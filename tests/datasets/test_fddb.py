@@ -82,6 +82,16 @@ def test_the_extent_touches_the_ellipse_on_every_side(
     np.testing.assert_allclose(box, outline, atol=1e-4)
 
 
+def test_the_official_lists_are_read_whole() -> None:
+    lists = Path(__file__).parents[3] / "shared/data/fddb"
+    if not lists.is_dir():
+        pytest.skip("FDDB's lists are not here")
+    listed = list(FORMATS["fddb"].labels(lists, "all", ()))
+    # As FDDB's authors count them.
+    assert len(listed) == 2845
+    assert sum(len(labelled.faces()) for labelled in listed) == 5171
+
+
 @pytest.mark.parametrize("split", ["train", "0", "11", "fold"])
 def test_an_unknown_split_is_refused(root: Path, split: str) -> None:
     with pytest.raises(UsageError, match=split):
