@@ -20,6 +20,7 @@ from dartblur.faces import Image
 from dartblur.review.carrying import carried
 from dartblur.review.films import carry
 from dartblur.review.frames import FilmFrames
+from dartblur.review.report import report_page
 from dartblur.video.boxes_file import GivenBoxes
 
 COUNT = 30
@@ -210,3 +211,18 @@ def test_a_box_is_carried_back_in_order(tmp_path: Path) -> None:
     frames.close()
     assert [row[0] for row in rows] == list(range(2, 30))
     np.testing.assert_allclose(rows[0][1:], [22, 60, 46, 84], atol=2)
+
+
+def test_the_report_shows_hidden_tracks_but_none_that_was_dismissed(
+    film: tuple[Opened, str],
+) -> None:
+    opened, url = film
+    tracks = [track["track"] for track in opened.get(url)["tracks"]]
+    assert report_page(opened.review).count("<img") == len(tracks)
+    assert opened.put(url, 0, change(action="dismiss", dismissed=tracks[:1])).status_code == 200
+    opened.apply()
+    # Neither once it is clear, nor when a later decision has not reached the output yet.
+    version = opened.get(url)["version"]
+    assert report_page(opened.review).count("<img") == len(tracks) - 1
+    assert opened.put(url, version, change(action="undo")).status_code == 200
+    assert report_page(opened.review).count("<img") == len(tracks) - 1

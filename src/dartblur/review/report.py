@@ -9,9 +9,11 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from PIL import Image as Pillow
 
 from dartblur import __version__
 from dartblur import boxes as boxlib
-from dartblur.errors import PictureError, UsageError
+from dartblur.errors import InputError, PictureError, UsageError
 from dartblur.faces import Image
 from dartblur.files import write_atomically
 from dartblur.formatting import printable
@@ -28,6 +30,9 @@ from dartblur.images import read_picture
 from dartblur.records import Record
 from dartblur.review.context import Review
 from dartblur.review.decisions import Decision
+from dartblur.review.film_state import PREFIX as FILM_PREFIX
+from dartblur.review.films import known_tracks, told_track
+from dartblur.review.frames import FilmFrames
 from dartblur.review.run import Row
 
 CLASSES = ((0, 8), (8, 16), (16, 32), (32, 64), (64, None))
@@ -39,7 +44,7 @@ MEASURED = {
 """Share of labelled faces of each class that a detector found, as docs/detectors.md has it; with
 its own threshold and the margin `MEASURED_MARGIN`, and whole boxes hidden."""
 MEASURED_MARGIN = 0.15
-_MOST_FACES, _MOST_DECISIONS, _MOST_FAILURES = 400, 2000, 500
+_MOST_FACES, _MOST_TRACKS, _MOST_DECISIONS, _MOST_FAILURES = 400, 200, 2000, 500
 _SIDE = 72  # pixels of a face on the sheet
 _GREY = 128
 
@@ -96,6 +101,7 @@ def report_page(review: Review) -> str:
     """The report of a review as HTML."""
     counts = _counts(review)
     faces, skipped = _faces(review, counts.faces)
+    film_faces, films_skipped = _film_faces(review)
     decisions = list(review.decisions.rows())
     page: str = review.templates.env.get_template("report.html").render(
         run=printable(review.out.resolve().name),
@@ -105,7 +111,8 @@ def report_page(review: Review) -> str:
         groups=[_told_group(group) for group in counts.groups.values()],
         views=review.index.counts(),
         faces=faces,
-        skipped=skipped,
+        skipped=skipped + films_skipped,
+        film_faces=film_faces,
         failures=counts.failures,
         reviewers=sorted({row.reviewer for row in decisions}),
         decided=len(decisions),
@@ -175,18 +182,60 @@ def _faces(review: Review, total: int) -> tuple[list[dict[str, str]], int]:
     return faces, skipped
 
 
+def _film_faces(review: Review) -> tuple[list[dict[str, str]], int]:
+    """Tracks of films, each at its largest in the output; and outputs not to be read.
+
+    Without those that a person ever took for no face: the output may show them.
+    """
+    dismissed: dict[str, set[int]] = {}
+    for decision in review.decisions.rows():
+        told = decision.content.get("dismissed", [])
+        dismissed.setdefault(decision.subject, set()).update(told)
+    faces: list[dict[str, str]] = []
+    skipped = 0
+    for row in review.run.rows():
+        if row.record is None or not row.done or not row.is_film or len(faces) >= _MOST_TRACKS:
+            continue
+        try:
+            found = _tracks(review, row, dismissed.get(FILM_PREFIX + row.file, set()))
+            faces += islice(found, _MOST_TRACKS - len(faces))
+        except (InputError, OSError):
+            skipped += 1
+    return faces, skipped
+
+
+def _tracks(review: Review, row: Row, without: set[int]) -> Iterator[dict[str, str]]:
+    tracks = known_tracks(review, row)
+    path = review.run.checked_output(row)
+    ellipse = _ellipse(row)
+    told = [told_track(tracks, number) for number in np.unique(tracks.tracks) if number]
+    best = [(each["sightings"][0], each["track"]) for each in told if each["track"] not in without]
+    if not best:
+        return
+    with closing(FilmFrames(path, len(tracks.pts))) as frames:
+        # In order of time: a film is read forwards.
+        for (frame, *box), track in sorted(best):
+            part = hidden_part(frames.picture(frame), box, ellipse=ellipse)
+            yield {"image": _data_url(part), "told": f"{row.name}, track {track}", "kind": ""}
+
+
 def _face(safe: Image, row: Row, number: int) -> dict[str, str]:
     assert row.record is not None
     *box, score = row.record.boxes[number]
     person = number in row.record.by_person
-    shape = (row.record.settings or {}).get("shape", "box")
-    pixels = hidden_part(safe, box, ellipse=shape == "ellipse")
+    pixels = hidden_part(safe, box, ellipse=_ellipse(row))
     by = "by a person" if person else f"score {score:.2f}"
     return {
         "image": _data_url(pixels),
         "told": f"{row.name}, {by}",
         "kind": "person" if person else "",
     }
+
+
+def _ellipse(row: Row) -> bool:
+    """True where only the ellipse in each box is hidden."""
+    settings = row.record.settings if row.record else None
+    return (settings or {}).get("shape") == "ellipse"
 
 
 def hidden_part(safe: Image, box: Sequence[float], *, ellipse: bool = False) -> Image:
