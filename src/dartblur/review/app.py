@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -98,11 +96,9 @@ def _entries(ledger: Ledger, rows: list[Row], decided: dict[str, Decision]) -> l
     return entries
 
 
-@cache
 def _static(name: str) -> str:
-    # Named by what it holds: a browser may keep an older one.
-    digest = hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:10]
-    return f"/static/{name}?{digest}"
+    # As scripts name each other: by two names, a module would be loaded twice.
+    return f"/static/{name}"
 
 
 def _told(review: Review, request: Request, status: int, message: Any) -> Response:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _MISSED = ((16, 0.14), (32, 0.04), (64, 0.02))
 # Measured (benchmarks/review.py): of faint candidates at the threshold, and at half of it, this
 # share is a face that nothing hides.
-_FAINT_FACE = (0.5, 0.15)
+_FAINT_FACE = (0.08, 0.045)
 # A face that one pass alone saw tells of a picture at the edge of what the detector sees.
 _SINGLE = 0.05
 SMALL = 32

@@ -109,7 +109,6 @@ function card(item, place) {
   link.dataset.place = place;
   link.tabIndex = -1;
   if (item.done) link.href = `/${item.film ? "film" : "picture"}/${item.id}?${viewQuery()}`;
-  link.setAttribute("aria-label", described(item));
   const frame = document.createElement("span");
   frame.className = "frame";
   if (item.done && !item.film) {
@@ -123,15 +122,15 @@ function card(item, place) {
   } else {
     frame.classList.add(item.film ? "film" : "broken");
   }
-  if (item.accepted) frame.append(mark("✓"));
+  if (item.accepted) frame.append(mark("✓", "accepted"));
   const name = document.createElement("span");
   name.className = "file";
   name.textContent = item.name.split("/").pop();
   name.title = item.name;
   const badges = document.createElement("span");
   badges.className = "badges";
-  badges.append(...badgesOf(item));
-  link.append(frame, name, badges);
+  badges.append(...badgesOf(item).flatMap((badge) => [badge, " "]));
+  link.append(frame, name, " ", badges);
   link.addEventListener("focus", () => choose(place, false));
   row.append(link);
   return row;
@@ -145,10 +144,12 @@ function outlines(item) {
   return svg;
 }
 
-function mark(text) {
+function mark(text, meaning) {
   const sign = document.createElement("span");
   sign.className = "mark";
   sign.textContent = text;
+  sign.setAttribute("role", "img");
+  sign.setAttribute("aria-label", meaning);
   return sign;
 }
 
@@ -167,12 +168,6 @@ function badgesOf(item) {
   if (item.people) badges.push(badge(`${item.people} by hand`, "ok"));
   if (item.changed) badges.push(badge("not applied", "warn"));
   return badges;
-}
-
-function described(item) {
-  const words = [item.name, ...badgesOf(item).map((each) => each.textContent)];
-  if (item.accepted) words.push("accepted");
-  return words.join(", ");
 }
 
 function choose(place, focus = true) {

@@ -1,0 +1,255 @@
+"""The review in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tests.pictures import blocked, state, textured
+from tests.review.conftest import finished
+
+from dartblur.batch.findings import Finding
+from dartblur.batch.ledger import Ledger
+from dartblur.batch.state import LEDGER_NAME
+from dartblur.records import Record
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs dartblur[dev]")
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium (apt-get install chromium)"
+)
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE = 120_000  # ms; ends what hangs, and never a machine that is busy
+HEIGHT, WIDTH = 240, 320
+FOUND = [106, 80, 212, 160]
+FAINT = [20.0, 30.0, 60.0, 80.0]
+AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        playwright.expect.set_options(timeout=PATIENCE)
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A finished run of two pictures; in the first, the detector was unsure of one face more."""
+    out = finished(tmp_path, HEIGHT, WIDTH)
+    with closing(Ledger(state(out) / LEDGER_NAME, out)) as ledger:
+        [[line]] = ledger.select("SELECT record FROM files WHERE output = ?", b"a.png")
+        finding = Finding(0.25, 5, (5,), ((*FAINT, 0.2, 1),))
+        record = Record(**json.loads(line))
+        ledger.done(Path("a.png"), out / "a.png", record, finding.to_json())
+    return out
+
+
+@contextmanager
+def served(out: Path, end: int = signal.SIGINT) -> Iterator[str]:
+    """The link to a review of its own process. end: the signal that ends it."""
+    words = [sys.executable, "-m", "dartblur", "review", str(out), "--reviewer", "Ada"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("open http://127.0.0.1:"), line
+        try:
+            yield line.split()[1]
+        finally:
+            process.send_signal(end)
+            process.wait()
+
+
+@contextmanager
+def page_in(browser: Any, **options: Any) -> Iterator[Any]:
+    """An empty page; what goes wrong in its scripts fails the test."""
+    faults: list[str] = []
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda told: told.type == "error" and faults.append(told.text))
+    yield page
+    context.close()
+    # What the server refuses, or does not answer, the browser logs by itself.
+    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+
+
+@contextmanager
+def page_of(browser: Any, link: str, **options: Any) -> Iterator[Any]:
+    """A page of the grid, by the link."""
+    with page_in(browser, **options) as page:
+        enter(page, link)
+        yield page
+
+
+def enter(page: Any, link: str) -> None:
+    page.goto(link)
+    page.wait_for_selector(".picture", state="attached")
+
+
+def open_first(page: Any) -> None:
+    page.locator(".picture").first.click()
+    page.wait_for_selector("#after[src]", state="attached")
+
+
+def saved(page: Any) -> None:
+    page.wait_for_selector('#save-mark[data-state="saved"]', state="attached")
+
+
+def hidden(page: Any, count: int) -> None:
+    playwright.expect(page.locator("#box-list li")).to_have_count(count)
+
+
+def draw(page: Any, x1: float, y1: float, x2: float, y2: float) -> None:
+    """A box by a drag of the mouse, in pixels of the picture."""
+    place = page.locator("#canvas").bounding_box()
+    scale = place["width"] / WIDTH
+    page.mouse.move(place["x"] + x1 * scale, place["y"] + y1 * scale)
+    page.mouse.down()
+    page.mouse.move(place["x"] + x2 * scale, place["y"] + y2 * scale, steps=3)
+    page.mouse.up()
+
+
+def boxes_of(page: Any) -> list[list[float]]:
+    number = page.url.split("/picture/")[1].partition("?")[0]
+    answer = page.evaluate(f"fetch('/api/pictures/{number}').then(answer => answer.json())")
+    return [row["box"] for row in answer["boxes"]]
+
+
+def test_a_person_mends_a_picture(browser: Any, out: Path) -> None:
+    with served(out) as link, page_of(browser, link) as page:
+        # What the detector was unsure of comes first.
+        assert page.locator(".picture .file").first.inner_text() == "a.png"
+        assert page.locator(".box.faint").count() == 1
+        open_first(page)
+        hidden(page, 1)
+        page.keyboard.press("f")
+        page.keyboard.press("t")
+        hidden(page, 2)
+        draw(page, 240, 170, 300, 220)
+        hidden(page, 3)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowUp")
+        saved(page)
+        # The false one: the detector's own.
+        page.locator("#box-list .choose").filter(has_text="found").click()
+        page.keyboard.press("Delete")
+        hidden(page, 2)
+        page.keyboard.press("Control+z")
+        hidden(page, 3)
+        page.keyboard.press("Control+y")
+        hidden(page, 2)
+        saved(page)
+        [taken, drawn] = boxes_of(page)
+        assert taken == FAINT
+        assert np.allclose(drawn, [241, 160, 301, 210], atol=1.5)
+        page.keyboard.press("a")
+        page.wait_for_url("**/picture/*")
+        playwright.expect(page.locator("#name")).to_have_text("sub/b.png")
+        page.locator("#apply").click()
+        page.get_by_text("1 made anew").wait_for(state="attached")
+        expected = blocked(textured(HEIGHT, WIDTH, 0), taken, drawn)
+        np.testing.assert_array_equal(np.array(Pillow.open(out / "a.png")), expected)
+        page.go_back()
+        playwright.expect(page.locator("#name")).to_have_text("a.png")
+        page.reload()
+        hidden(page, 2)
+        assert boxes_of(page) == [taken, drawn]
+        assert page.locator("#accepted").is_visible()
+    with served(out) as link, page_of(browser, link) as page:
+        page.get_by_role("button", name=re.compile("^Accepted 1")).wait_for(state="attached")
+
+
+def test_two_tabs_lose_nothing(browser: Any, out: Path) -> None:
+    with served(out) as link, page_of(browser, link) as one:
+        open_first(one)
+        other = one.context.new_page()
+        other.goto(one.url)
+        other.wait_for_selector("#after[src]", state="attached")
+        draw(one, 240, 170, 300, 220)
+        saved(one)
+        draw(other, 10, 150, 60, 230)
+        other.wait_for_selector('#save-mark[data-state="conflict"]', state="attached")
+        other.get_by_text("Ada or another tab changed it").wait_for(state="attached")
+        # Theirs is shown; an undo brings back what was drawn here.
+        assert boxes_of(other)[1][0] > 200
+        other.keyboard.press("Control+z")
+        saved(other)
+        assert boxes_of(other)[1][0] < 60
+
+
+def test_a_killed_server_is_told_of_and_loses_nothing(browser: Any, out: Path) -> None:
+    with page_in(browser) as page:
+        with served(out, signal.SIGKILL) as link:
+            enter(page, link)
+            open_first(page)
+            page.keyboard.press("n")
+            page.keyboard.press("Enter")
+            hidden(page, 2)
+            saved(page)
+            kept = boxes_of(page)
+        page.keyboard.press("Delete")
+        page.wait_for_selector('#save-mark[data-state="failed"]', state="attached")
+        page.get_by_text("is dartblur review still running").first.wait_for(state="attached")
+    with served(out) as link, page_of(browser, link) as page:
+        open_first(page)
+        hidden(page, 2)
+        assert boxes_of(page) == kept
+
+
+def test_every_state_of_the_pages_is_told(browser: Any, out: Path) -> None:
+    with served(out) as link, page_of(browser, link) as page:
+        page.keyboard.press("Shift+a")
+        page.get_by_text("Every picture is decided").wait_for(state="attached")
+        page.keyboard.press("?")
+        page.get_by_text("Accept all of this page").wait_for(state="attached")
+        page.keyboard.press("Escape")
+        page.route("**/api/pictures?*", lambda route: route.abort())
+        page.get_by_role("button", name=re.compile("^All")).click()
+        page.get_by_text("the server does not answer").wait_for(state="attached")
+        page.unroute("**/api/pictures?*")
+        page.get_by_role("button", name="Try again").click()
+        page.wait_for_selector(".picture", state="attached")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install axe-core, or AXE_CORE")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_anybody(browser: Any, out: Path, scheme: str) -> None:
+    with served(out) as link, page_of(browser, link, color_scheme=scheme) as page:
+        faults = [("grid", *fault) for fault in axe(page)]
+        open_first(page)
+        page.keyboard.press("f")
+        faults += [("picture", *fault) for fault in axe(page)]
+        page.keyboard.press("?")
+        faults += [("keys", *fault) for fault in axe(page)]
+        assert faults == []
+
+
+def axe(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds that is serious: its rule, and where."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(result => result.violations)")
+    return [
+        (rule["id"], node["html"][:200])
+        for rule in found
+        if rule["impact"] in SERIOUS
+        for node in rule["nodes"]
+    ]
