@@ -136,6 +136,8 @@ def test_frames_are_exact_in_any_order(film: tuple[Opened, str], tmp_path: Path)
     with pytest.raises(VideoError, match="no frame 30"):
         frames.picture(COUNT)
     frames.close()
+    with pytest.raises(VideoError, match="closed meanwhile"):
+        frames.picture(0)
     with pytest.raises(VideoError, match="changed since the run"):
         FilmFrames(source, COUNT + 1)
 

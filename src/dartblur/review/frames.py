@@ -32,7 +32,7 @@ class FilmFrames:
     """
 
     def __init__(self, path: Path, count: int) -> None:
-        self._path, self._lock = path, Lock()
+        self._path, self._lock, self._closed = path, Lock(), False
         self._context = open_container(str(path), tolerant=True)
         self._container: InputContainer = self._context.__enter__()
         try:
@@ -54,8 +54,10 @@ class FilmFrames:
         self._next = count  # none: the first one is sought
 
     def close(self) -> None:
-        """Lets go of the file."""
-        self._context.__exit__(None, None, None)
+        """Lets go of the file, once nobody reads a frame."""
+        with self._lock:
+            self._closed = True
+            self._context.__exit__(None, None, None)
 
     def picture(self, number: int, change: Change | None = None) -> Image:
         """One frame as people see it, (H, W, 3) RGB. change: is done to it before.
@@ -66,6 +68,8 @@ class FilmFrames:
         if not 0 <= number < self.count:
             raise VideoError(f"{self._path}: has no frame {number}")
         with self._lock:
+            if self._closed:
+                raise VideoError(f"{self._path}: was closed meanwhile; load the page again")
             try:
                 coded = self._frame(number)
                 orientation = orientation_of(display_matrix(coded))
