@@ -7,8 +7,11 @@ import { notice } from "./notice.js";
 const button = document.getElementById("apply");
 const POLL = 400; // ms
 
+// Back to where one came from in the grid.
+const home = document.querySelector(".home");
+if (location.pathname !== "/") home.href = sessionStorage.getItem("grid") ?? "/";
 document.getElementById("show-keys").addEventListener("click", showKeys);
-bindKeys([{ keys: ["g"], label: "All pictures", run: () => document.querySelector(".home").click() }]);
+bindKeys([{ keys: ["g"], label: "All pictures", run: () => home.click() }]);
 
 const dialog = document.getElementById("rename");
 document.getElementById("reviewer").addEventListener("click", () => dialog.showModal());
