@@ -303,6 +303,20 @@ def test_a_run_needs_no_network(tmp_path: Path, source: Path) -> None:
     assert (tmp_path / "out" / "a.png").is_file()
 
 
+def test_a_run_leaves_nothing_in_the_home(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime's telemetry keeps an identity of the machine and a file of what ran there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(home))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    run = _run_script("", "anonymize", source, "-o", tmp_path / "out", "--detector", "fast")
+    assert run.returncode == 0, run.stderr
+    assert list(home.rglob("*")) == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="by the system calls' own filter of Linux")
 def test_a_run_opens_no_socket(tmp_path: Path, source: Path) -> None:
     """Of native libraries too: the system lets the whole process open none."""

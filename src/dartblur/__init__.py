@@ -10,6 +10,7 @@ below ``dartblur``, which say nothing unless asked: ``logging.basicConfig(level=
 """
 
 import logging
+import os
 from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes a moment to load
@@ -38,6 +39,11 @@ __all__ = [
     "anonymize_video",
     "make_pipeline",
 ]
+
+# Before they are loaded, here and in every process that is begun from here: since 1.29 ONNX Runtime
+# otherwise keeps an identity of the machine and a file of what ran, and sends them to its maker; a
+# cluster of Ray's reports to its own.
+os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
 # Loaded when asked for: the command, which has this package in its way, must start at once.
 _HOMES = {

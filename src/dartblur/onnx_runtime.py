@@ -16,6 +16,9 @@ import onnxruntime as ort
 
 from dartblur.errors import ConfigError, UsageError
 
+# What the package's own switch (see `dartblur`) does not cover: Windows has another provider.
+ort.disable_telemetry_events()
+
 Device = Literal["auto", "cpu", "cuda", "openvino", "coreml", "directml"]
 DEFAULT_DEVICE: Device = "auto"
 PROVIDERS: Mapping[str, str] = MappingProxyType(
