@@ -10,10 +10,8 @@ from tests.pictures import FRAME_WEIGHTS, textured
 
 from dartblur import anonymizers
 from dartblur.anonymizers import Blur, Dartblur, Gaussian, MethodSettings, make_anonymizer
-from dartblur.anonymizers.blending import blend_borders
-from dartblur.anonymizers.dartblur import WEIGHTS, add_changes
+from dartblur.anonymizers.dartblur import GENERATORS, WEIGHTS, add_changes
 from dartblur.anonymizers.windows import Windows
-from dartblur.boxes import to_pixels
 from dartblur.errors import ConfigError, UsageError
 from dartblur.faces import Faces
 
@@ -24,27 +22,37 @@ def test_a_strength_that_is_given_takes_the_place_of_the_file_s() -> None:
     assert make_anonymizer("dartblur", MethodSettings(weights=FRAME_WEIGHTS)) == Dartblur(
         FRAME_WEIGHTS
     )
+    assert make_anonymizer("dartblur") == Dartblur(GENERATORS["compact"])
     made = make_anonymizer("dartblur", MethodSettings(strength=2.0))
     assert made == Dartblur(blur=Blur(strength=2.0, blended=True))
     with pytest.raises(UsageError, match="cells says nothing to a blur of kind 'gaussian'"):
         make_anonymizer("dartblur", MethodSettings(cells=4))
 
 
-def test_the_shipped_generator_is_the_one_that_its_sum_and_card_name() -> None:
-    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    assert (WEIGHTS.parent / "SHA256SUMS").read_text() == f"{digest}  {WEIGHTS.name}\n"
-    assert f"`{digest}`" in WEIGHTS.with_suffix(".md").read_text("utf-8")
+def test_the_shipped_generators_are_those_that_their_sums_and_cards_name() -> None:
+    digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in GENERATORS.values()}
+    lines = "".join(f"{digest}  {file.name}\n" for file, digest in digests.items())
+    assert (WEIGHTS.parent / "SHA256SUMS").read_text() == lines
+    for file, digest in digests.items():
+        assert f"`{digest}`" in file.with_suffix(".md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("side", [16, 32, 64, 128])
-def test_the_shipped_generator_paints(side: int) -> None:
-    """A generator of zeros would leave the blur; it changes faces of every size."""
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_shipped_generator_paints(name: str, side: int) -> None:
+    """A generator of zeros would leave the blur; these change faces of every size."""
     image = cv2.resize(textured(20, 20), (200, 200), interpolation=cv2.INTER_CUBIC)
     face = Faces(np.array([[30, 30, 30 + side, 30 + side]], np.float32))
-    blurred = Gaussian()(image, face)
-    blend_borders(blurred, to_pixels(face.boxes, 200, 200))
-    change = Dartblur()(image, face).astype(float) - blurred
+    generator = make_anonymizer("dartblur", MethodSettings(generator=name))
+    assert isinstance(generator, Dartblur)
+    change = generator(image, face).astype(float) - generator.metadata.blur(image, face)
     assert np.abs(change[30 : 30 + side, 30 : 30 + side]).mean() > 2
+
+
+def test_the_wide_generator_sees_a_blur_twice_as_wide() -> None:
+    strengths = {name: Dartblur(file).metadata.blur for name, file in GENERATORS.items()}
+    assert strengths["compact"].strength == 1
+    assert strengths["wide"].strength == 2
 
 
 def test_black_and_white_pictures_stay_so() -> None:

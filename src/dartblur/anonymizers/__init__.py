@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from cyclopts import Parameter
 
@@ -11,7 +11,7 @@ from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.blending import Blended, Ellipses
 from dartblur.anonymizers.block import Block
 from dartblur.anonymizers.blur import Blur
-from dartblur.anonymizers.dartblur import WEIGHTS, Dartblur
+from dartblur.anonymizers.dartblur import GENERATORS, WEIGHTS, Dartblur
 from dartblur.anonymizers.gaussian import Gaussian
 from dartblur.anonymizers.pixelate import Pixelate
 from dartblur.boxes import Shape
@@ -21,6 +21,8 @@ from dartblur.onnx_runtime import DEFAULT_DEVICE
 __all__ = [
     "ANONYMIZERS",
     "DEFAULT_METHOD",
+    "GENERATORS",
+    "WEIGHTS",
     "Anonymizer",
     "Block",
     "Blur",
@@ -30,6 +32,9 @@ __all__ = [
     "Pixelate",
     "make_anonymizer",
 ]
+
+
+GeneratorName = Literal["compact", "wide"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,11 @@ class MethodSettings:
         σ of the noise added to each cell, on the 0 to 255 scale; 0 by default (as for `cells`).
     colour
         Red, green and blue, 0 to 255 (block).
+    generator
+        The generator of this package that paints: `compact`, on the paper's blur, or `wide`, on one
+        twice as wide, which tells less of a person (dartblur).
     weights
-        ONNX file of a generator of your own, see `dartblur export` (dartblur).
+        ONNX file of a generator of your own, see `dartblur export`, in its place (dartblur).
     shape
         What of each box is hidden: `box`, or the `ellipse` that fits into it. Both pass into
         their surroundings without an edge.
@@ -58,13 +66,15 @@ class MethodSettings:
         it learned on it in any case.
 
     Raises:
-        UsageError: shape is unknown, an ellipse is to have an edge, or a colour is out of range.
+        UsageError: shape or generator is unknown, an ellipse is to have an edge, or a colour is out
+            of range.
     """
 
     strength: float | None = None
     cells: int | None = None
     noise: float | None = None
     colour: tuple[int, int, int] = (0, 0, 0)
+    generator: GeneratorName = "compact"
     weights: Path | None = None
     shape: Shape = "box"
     blended: Annotated[bool, Parameter(parse=False)] = True
@@ -72,11 +82,19 @@ class MethodSettings:
     def __post_init__(self) -> None:
         if any(not 0 <= value <= 255 for value in self.colour):
             raise UsageError(f"colour must be three numbers in 0..255, not {self.colour}")
+        if self.generator not in GENERATORS:
+            known = ", ".join(GENERATORS)
+            raise UsageError(f"there is no generator {self.generator!r}; choose one of {known}")
         if self.shape not in get_args(Shape):
             known = ", ".join(get_args(Shape))
             raise UsageError(f"there is no shape {self.shape!r}; choose one of {known}")
         if self.shape == "ellipse" and not self.blended:
             raise UsageError("an ellipse is always blended into its surroundings")
+
+    @property
+    def generator_file(self) -> Path:
+        """Of the generator that these settings name."""
+        return self.weights or GENERATORS[self.generator]
 
     def of_blur(self, *names: str) -> dict[str, Any]:
         """Those of the named settings that are given."""
@@ -84,7 +102,7 @@ class MethodSettings:
 
 
 def _dartblur(settings: MethodSettings, device: str) -> Anonymizer:
-    generator = Dartblur(settings.weights or WEIGHTS, device=device)
+    generator = Dartblur(settings.generator_file, device=device)
     if given := settings.of_blur("strength", "cells", "noise"):
         return replace(generator, blur=replace(generator.metadata.blur, **given))
     return generator

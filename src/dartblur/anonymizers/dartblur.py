@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -22,7 +23,13 @@ from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.onnx_runtime import DEFAULT_DEVICE, Maps, Network
 
-WEIGHTS = Path(__file__).parent / "weights" / "dartblur-compact.onnx"
+_FOLDER = Path(__file__).parent / "weights"
+GENERATORS: Mapping[str, Path] = MappingProxyType(
+    {"compact": _FOLDER / "dartblur-compact.onnx", "wide": _FOLDER / "dartblur-wide.onnx"}
+)
+"""The generators of this package by name; each file has its model card beside it."""
+WEIGHTS = GENERATORS["compact"]
+"""The one that is used where nothing else is asked for."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dartblur.anonymizers import WEIGHTS
 from dartblur.batch.copier import Copier, CopyJob, Hidden
 from dartblur.batch.data_card import CARD_NAME, CardFacts, write_card
 from dartblur.batch.dataset_places import check_folders, distinct
@@ -303,7 +304,8 @@ class _Run:
 
     def _told(self) -> CardFacts:
         formats = sorted({each.name for each in self.labels.parts.values()})
-        settings, own = self.hide.described(), self.hide.settings.weights is not None
+        settings = self.hide.described()
+        own = self.hide.settings.generator_file != WEIGHTS
         return CardFacts(self.dst.absolute().name, formats, self.hidden, settings, own)
 
     def _summarize(self, ledger: Ledger, removed: int, missing: int) -> int:

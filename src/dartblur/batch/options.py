@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
-from dartblur.anonymizers.dartblur import WEIGHTS
 from dartblur.batch.stamps import stamp_of
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
@@ -108,9 +107,10 @@ class AnonymizationOptions:
         described = asdict(self)
         described["boxes"] = None if self.boxes is None else self.boxes_mode
         del described["boxes_mode"]
-        weights = self.settings.weights or (WEIGHTS if self.method == "dartblur" else None)
+        own = self.settings
+        weights = own.generator_file if self.method == "dartblur" else own.weights
         settings = described.pop("settings")
-        del settings["blended"]  # always
+        del settings["blended"], settings["generator"]  # always; told by its file
         settings["weights"] = weights and _content_hash(weights, stamp_of(weights))
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         del found["device"]  # where it runs decides nothing

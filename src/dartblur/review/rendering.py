@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image as Pillow
 
 from dartblur.anonymizers import Anonymizer, MethodSettings, make_anonymizer
-from dartblur.anonymizers.dartblur import WEIGHTS
+from dartblur.anonymizers.dartblur import GENERATORS
 from dartblur.coco import PictureBoxes
 from dartblur.errors import PictureError
 from dartblur.faces import Faces, Image
@@ -172,16 +172,16 @@ class Renderer:
                 self._pipelines[key] = Pipeline(_nobody, anonymizer, 0.0, made.shape)
             return self._pipelines[key]
 
-    def _generator(self, row: Row, settings: dict[str, Any]) -> Path | None:
+    def _generator(self, row: Row, settings: dict[str, Any]) -> Path:
         """The file of the generator that the run used.
 
         Raises:
             PictureError: it is not at hand.
         """
         used = settings.get("weights")
-        for file in filter(None, (self._weights, WEIGHTS)):
+        for file in filter(None, (self._weights, *GENERATORS.values())):
             if _content_hash(file) == used:
-                return file if file != WEIGHTS else None
+                return file
         raise PictureError(
             f"{row.name}: was made with another generator than is at hand: name its file by "
             "--weights"
