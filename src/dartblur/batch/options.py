@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from dartblur.anonymizers import DEFAULT_METHOD, MethodSettings
-from dartblur.batch.stamps import stamp_of
+from dartblur.batch.stamps import content_hash
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
 from dartblur.detectors import FILM
@@ -111,7 +110,8 @@ class AnonymizationOptions:
         weights = own.generator_file if self.method == "dartblur" else own.weights
         settings = described.pop("settings")
         del settings["blended"], settings["generator"]  # always; told by its file
-        settings["weights"] = weights and _content_hash(weights, stamp_of(weights))
+        # Trained further, the same file paints other faces.
+        settings["weights"] = weights and content_hash(weights)
         found = {**described.pop("find"), "detector": self.find.name(film=film)}
         del found["device"]  # where it runs decides nothing
         return {**found, **settings, **described, "version": version("dartblur")}
@@ -181,10 +181,3 @@ class RunOptions:
         if not self.max_megapixels > 0:
             raise UsageError(f"max-megapixels must be more than 0, not {self.max_megapixels}")
         return self.workers or cores()
-
-
-# Asked for every picture of a run.
-@lru_cache(maxsize=4)
-def _content_hash(file: Path, changed: tuple[int | None, int | None]) -> str:
-    """Names a file by what it holds: trained further, the same file paints other faces."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from dartblur.batch.manifest import (
 )
 from dartblur.batch.parallel import parallel_map
 from dartblur.batch.remote import is_remote, jobs_of, place_of
+from dartblur.batch.stamps import sha256_of
 from dartblur.errors import InputError, UsageError
 from dartblur.formatting import printable
 from dartblur.images import read_picture
@@ -116,7 +116,7 @@ class _Check:
             return [f"{name}: {error}"]
 
     def _faults(self, path: Path, row: Row) -> Iterator[str]:
-        found = _sha256(path)
+        found = sha256_of(path)
         if (
             row.kind in (PICTURE, FILM)
             and found == row.sha256_in
@@ -133,7 +133,7 @@ class _Check:
     def _against(self, source: Path, path: Path, row: Row) -> Iterator[str]:
         if not source.is_file():
             return
-        if _sha256(source) != row.sha256_in:
+        if sha256_of(source) != row.sha256_in:
             yield "its source is not what it was made of"
         elif row.kind == OTHER and row.sha256_in != row.sha256_out:
             yield "differs from its source"
@@ -178,8 +178,3 @@ def _turning(orientation: int) -> bytes:
     exif = Pillow.Exif()
     exif[_ORIENTATION] = orientation
     return exif.tobytes().removeprefix(_EXIF)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,6 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -17,6 +16,7 @@ from PIL import Image as Pillow
 
 from dartblur.anonymizers import Anonymizer, MethodSettings, make_anonymizer
 from dartblur.anonymizers.dartblur import GENERATORS
+from dartblur.batch.stamps import content_hash
 from dartblur.coco import PictureBoxes
 from dartblur.errors import PictureError
 from dartblur.faces import Faces, Image
@@ -180,7 +180,7 @@ class Renderer:
         """
         used = settings.get("weights")
         for file in filter(None, (self._weights, *GENERATORS.values())):
-            if _content_hash(file) == used:
+            if content_hash(file) == used:
                 return file
         raise PictureError(
             f"{row.name}: was made with another generator than is at hand: name its file by "
@@ -218,11 +218,6 @@ def _thumbnail(path: Path, side: int) -> Shown:
 
 def _colours(path: Path) -> Pillow.Image:
     return Pillow.fromarray(read_picture(path, float("inf")).rgb)
-
-
-@lru_cache(maxsize=4)
-def _content_hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _nobody(images: Sequence[Image]) -> list[Faces]:
