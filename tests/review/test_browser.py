@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from tests.pictures import blocked, state, textured
+from tests.review import chromium
+from tests.review.chromium import playwright, served
 from tests.review.conftest import finished
 
 from dartblur.batch.findings import Finding
@@ -24,15 +24,7 @@ from dartblur.batch.ledger import Ledger
 from dartblur.batch.state import LEDGER_NAME
 from dartblur.records import Record
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs dartblur[dev]")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium (apt-get install chromium)"
-)
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+pytestmark = chromium.NEEDED
 PATIENCE = 120_000  # ms; ends what hangs, and never a machine that is busy
 HEIGHT, WIDTH = 240, 320
 FOUND = [106, 80, 212, 160]
@@ -43,11 +35,8 @@ SERIOUS = ("serious", "critical")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        playwright.expect.set_options(timeout=PATIENCE)
-        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with chromium.launched(PATIENCE) as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -63,33 +52,10 @@ def out(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def served(out: Path, end: int = signal.SIGINT) -> Iterator[str]:
-    """The link to a review of its own process. end: the signal that ends it."""
-    words = [sys.executable, "-m", "dartblur", "review", str(out), "--reviewer", "Ada"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("open http://127.0.0.1:"), line
-        try:
-            yield line.split()[1]
-        finally:
-            process.send_signal(end)
-            process.wait()
-
-
-@contextmanager
 def page_in(browser: Any, **options: Any) -> Iterator[Any]:
-    """An empty page; what goes wrong in its scripts fails the test."""
-    faults: list[str] = []
-    context = browser.new_context(**options)
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda told: told.type == "error" and faults.append(told.text))
-    yield page
-    context.close()
-    # What the server refuses, or does not answer, the browser logs by itself.
-    assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+    """An empty page."""
+    with chromium.page_in(browser, PATIENCE, **options) as page:
+        yield page
 
 
 @contextmanager

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pictures import state
+from tests.review import chromium
 from tests.review.test_films import COUNT, finished_film, two_squares
 from tests.video import films
 
 from dartblur.video.boxes_file import GivenBoxes
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs dartblur[dev]")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists(), reason="needs Chromium at /usr/bin/chromium (apt-get install chromium)"
-)
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+pytestmark = chromium.NEEDED
 PATIENCE = 60_000  # ms; ends what hangs, and never a machine that is busy
 
 
@@ -32,27 +22,18 @@ PATIENCE = 60_000  # ms; ends what hangs, and never a machine that is busy
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """The output of a run over one film, and the link to its review, in a process of its own."""
     out = finished_film(tmp_path)
-    words = [sys.executable, "-m", "dartblur", "review", str(out), "--reviewer", "Ada"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("open http://127.0.0.1:"), line
-        yield out, line.split()[1]
-        process.send_signal(signal.SIGINT)
-        process.wait()
+    with chromium.served(out) as link:
+        yield out, link
 
 
 @pytest.fixture
 def page() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
+    viewport = {"width": 1440, "height": 900}
+    with (
+        chromium.launched(PATIENCE) as browser,
+        chromium.page_in(browser, PATIENCE, viewport=viewport) as page,
+    ):
         yield page
-        browser.close()
-        assert faults == []
 
 
 def saved(page: Any) -> None:
