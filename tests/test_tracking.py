@@ -37,7 +37,7 @@ def test_a_gap_between_two_sightings_is_filled_along_the_way() -> None:
     covers = follow(list(seen))
     for cover, faces in zip(covers, truth, strict=True):
         assert boxlib.hidden_share(faces.boxes, cover.faces.boxes)[0] > 0.9
-    assert len({number for cover in covers for number in cover.tracks}) == 1
+    assert len({number for cover in covers for number in cover.faces.tracks}) == 1
     assert [bool(c.seen.any()) for c in covers] == [len(f) > 0 for f in seen]
 
 
@@ -82,7 +82,7 @@ def test_frames_that_were_not_looked_at_are_carried() -> None:
 
 def test_fast_faces_keep_their_track() -> None:
     covers = follow([box_at(15 * i) if i % 2 == 0 else None for i in range(20)])
-    assert len({number for cover in covers for number in cover.tracks}) == 1
+    assert len({number for cover in covers for number in cover.faces.tracks}) == 1
 
 
 def test_still_boxes_stay_still_under_a_jittering_detector() -> None:
@@ -111,7 +111,7 @@ def test_every_frame_comes_out_once_and_its_detections_are_covered(
     assert [c.time for c in covers] == [i * STEP for i in range(len(frames))]
     for cover, faces in zip(covers, frames, strict=True):
         grown = cover.faces.with_boxes(boxlib.grow(cover.faces.boxes, 1e-4))
-        assert holds(Tracked(cover.time, grown, cover.tracks, cover.seen), faces)
+        assert holds(Tracked(cover.time, grown, cover.seen), faces)
 
 
 def test_the_delay_is_bounded_and_so_is_what_is_kept() -> None:

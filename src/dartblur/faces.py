@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 Image = npt.NDArray[np.uint8]
 """The pixels of a picture, (H, W, 3) uint8 RGB."""
+
+_COLUMNS = ("boxes", "scores", "ignore", "tracks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +28,17 @@ class Faces:
     scores: (N,) float32 in [0, 1]; 1 for labels (the default).
     ignore: (N,) bool; True where scoring passes over the face (default False); it is
         hidden all the same.
+    tracks: (N,) int64; in a film the number of the face's track, from 1; 0 (the default) for none.
 
     Raises:
-        ValueError: a wrong shape, a value not finite, an inverted box or a score out of range.
+        ValueError: a wrong shape, a value not finite, an inverted box, a score out of range or a
+            negative track.
     """
 
     boxes: FloatArray
     scores: FloatArray = None  # type: ignore[assignment]
     ignore: BoolArray = None  # type: ignore[assignment]
+    tracks: IntArray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         boxes = np.array(self.boxes, dtype=np.float32)
@@ -43,6 +49,7 @@ class Faces:
         n = len(boxes)
         scores = _column(self.scores, n, np.ones(n), np.float32, "scores")
         ignore = _column(self.ignore, n, np.zeros(n), np.bool_, "ignore")
+        tracks = _column(self.tracks, n, np.zeros(n), np.int64, "tracks")
         if not np.isfinite(boxes).all():
             raise ValueError(f"boxes must be finite: {boxes[~np.isfinite(boxes).all(1)][0]}")
         inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
@@ -50,7 +57,10 @@ class Faces:
             raise ValueError(f"box {boxes[inverted][0]} is inverted: it must be x1 <= x2, y1 <= y2")
         if not ((scores >= 0) & (scores <= 1)).all():
             raise ValueError(f"scores must lie in [0, 1]: {scores.min()} to {scores.max()}")
-        for name, array in (("boxes", boxes), ("scores", scores), ("ignore", ignore)):
+        if (tracks < 0).any():
+            raise ValueError(f"tracks must not be negative: {tracks.min()}")
+        columns = (boxes, scores, ignore, tracks)
+        for name, array in zip(_COLUMNS, columns, strict=True):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
@@ -63,30 +73,23 @@ class Faces:
     def concatenate(cls, parts: Iterable[Faces]) -> Faces:
         """All faces of all parts, in order."""
         parts = [cls.empty(), *parts]
-        return cls(
-            np.concatenate([p.boxes for p in parts]),
-            np.concatenate([p.scores for p in parts]),
-            np.concatenate([p.ignore for p in parts]),
-        )
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS))
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __getitem__(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Faces:
         """The faces chosen by a mask, by an array of indices or by a slice."""
-        return Faces(self.boxes[index], self.scores[index], self.ignore[index])
+        return Faces(*(getattr(self, name)[index] for name in _COLUMNS))
 
     def with_boxes(self, boxes: FloatArray) -> Faces:
         """The same faces, in other boxes (N, 4)."""
-        return Faces(boxes, self.scores, self.ignore)
+        return replace(self, boxes=boxes)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Faces):
             return NotImplemented
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("boxes", "scores", "ignore")
-        )
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _COLUMNS)
 
     __hash__ = None  # type: ignore[assignment]
 

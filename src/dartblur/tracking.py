@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dartblur.boxes import IntArray
 from dartblur.faces import BoolArray, Faces, FloatArray
 
 SMOOTHING = 0.12
@@ -40,13 +39,12 @@ SPREAD = 0.25
 class Tracked:
     """What is to be hidden in one frame.
 
-    time: of the frame, in seconds. faces: their covers. tracks: (N,) numbers of their tracks, from
-    1. seen: (N,) True where the detector found the face in this very frame.
+    time: of the frame, in seconds. faces: their covers, with the numbers of their tracks. seen:
+    (N,) True where the detector found the face in this very frame.
     """
 
     time: float
     faces: Faces
-    tracks: IntArray
     seen: BoolArray
 
 
@@ -198,8 +196,7 @@ class Tracker:
         boxes = np.array(rows, np.float32).reshape(-1, 4)
         return Tracked(
             frame.time,
-            Faces(boxes, np.array(scores, np.float32)),
-            np.array(numbers, np.int64),
+            Faces(boxes, np.array(scores, np.float32), tracks=np.array(numbers, np.int64)),
             np.array(seen, np.bool_),
         )
 

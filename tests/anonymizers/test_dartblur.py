@@ -11,9 +11,10 @@ from tests.pictures import FRAME_WEIGHTS, textured
 from dartblur import anonymizers
 from dartblur.anonymizers import Blur, Dartblur, Gaussian, MethodSettings, make_anonymizer
 from dartblur.anonymizers.dartblur import GENERATORS, WEIGHTS, add_changes
-from dartblur.anonymizers.windows import Windows
+from dartblur.anonymizers.windows import WindowGeometry, Windows, extract
+from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError, UsageError
-from dartblur.faces import Faces
+from dartblur.faces import Faces, Image
 
 DETECTOR = next((Path(anonymizers.__file__).parents[1] / "detectors").rglob("*.onnx"))
 
@@ -64,11 +65,48 @@ def test_black_and_white_pictures_stay_so() -> None:
     assert np.ptp(hide(colour, faces) - Gaussian()(colour, faces), axis=2).max() > 0
 
 
+def windows_of(boxes: IntArray) -> Windows:
+    """Windows that end where the boxes do."""
+    n = len(boxes)
+    pixels = np.zeros((n, 3, 8, 8), np.uint8)
+    return Windows(boxes, boxes, pixels, np.zeros(n, np.float32), np.zeros(n, np.int64))
+
+
+def test_in_a_film_the_noise_of_a_face_stays() -> None:
+    """The same frame but for a camera's noise: with a track the painted face changes less."""
+    rng = np.random.default_rng(0)
+    frame = cv2.resize(textured(20, 20), (200, 200), interpolation=cv2.INTER_CUBIC)
+    frames = [np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)] * 2
+    frames[1] = np.clip(frame + rng.normal(0, 2, frame.shape), 0, 255).astype(np.uint8)
+    box = np.array([[30, 30, 110, 120]], np.float32)
+    hide = Dartblur(GENERATORS["wide"])
+    change = {}
+    for number in (0, 1, 2):
+        one, other = (hide(each, Faces(box, tracks=np.array([number]))) for each in frames)
+        change[number] = np.abs(one.astype(int) - other)[30:120, 30:110].mean()
+    assert max(change[1], change[2]) < 0.5 * change[0]
+
+
+def test_faces_are_told_apart_by_their_tracks_and_without_one_by_their_pixels() -> None:
+    image = textured(120, 160)
+    boxes = np.array([[20, 30, 70, 90], [60, 20, 110, 80], [80, 90, 100, 110]])
+
+    def seeds(picture: Image, *tracks: int) -> IntArray:
+        return extract(picture, boxes, WindowGeometry(), np.array(tracks, np.int64)).seed
+
+    assert len(set(seeds(image, 0, 0, 0).tolist())) == 3
+    numbered, brighter = seeds(image, 7, 0, 2**60), seeds(np.minimum(image, 250) + 5, 7, 0, 2**60)
+    # Small boxes come first.
+    assert (numbered == brighter).tolist() == [True, True, False]
+    assert (numbered >= 0).all()
+    assert len(set(numbered.tolist())) == 3
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_change_is_stretched_over_a_large_face(channels: int) -> None:
     ramp = np.broadcast_to(np.linspace(-40, 40, 96, dtype=np.float32), (1, channels, 96, 96))
     box = np.array([[0, 0, 960, 960]])
-    windows = Windows(box, box, np.zeros((1, 3, 96, 96), np.float32), np.zeros(1, np.float32))
+    windows = windows_of(box)
     painted = add_changes(np.full((960, 960, 3), 128, np.uint8), windows, ramp)
     expected = 128 + np.linspace(-40, 40, 960)
     np.testing.assert_allclose(painted[480, 40:-40, 0], expected[40:-40], atol=2)
@@ -77,7 +115,7 @@ def test_a_change_is_stretched_over_a_large_face(channels: int) -> None:
 def test_changes_of_overlapping_faces_pass_into_each_other() -> None:
     """No straight line through a face where its neighbour's box ends."""
     boxes = np.array([[10, 20, 70, 80], [50, 10, 130, 90]])
-    windows = Windows(boxes, boxes, np.zeros((2, 3, 8, 8), np.uint8), np.zeros(2, np.float32))
+    windows = windows_of(boxes)
     changes = np.stack([np.full((3, 8, 8), change, np.float32) for change in (-60, 60)])
     painted = add_changes(np.full((100, 140, 3), 128, np.uint8), windows, changes).astype(int)
     assert np.abs(np.diff(painted[22:78, 10:130], axis=1)).max() < 30

@@ -108,10 +108,12 @@ def test_export_agrees_with_torch(generator: WindowGenerator, exported: Path) ->
     session = ort.InferenceSession(exported, providers=["CPUExecutionProvider"])
     for sizes in (torch.randn(1), torch.randn(7), -0.5 - torch.rand(3), 0.6 + torch.rand(2)):
         windows = torch.rand(len(sizes), 3, SIZE, SIZE) * 255
-        inputs = {"windows": windows.numpy(), "log_size": sizes.numpy()}
+        seeds = torch.randint(0, 2**31, (len(sizes),))
+        inputs = {"windows": windows, "log_size": sizes, "seed": seeds}
         with torch.no_grad():
-            expected = generator(windows, sizes).numpy()
-        np.testing.assert_allclose(session.run(None, inputs)[0], expected, atol=1e-3)
+            expected = generator(**inputs).numpy()
+        given = {name: values.numpy() for name, values in inputs.items()}
+        np.testing.assert_allclose(session.run(None, given)[0], expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -19,8 +19,8 @@ BASE = Fraction(1, 90_000)
 
 def tracked(rows: list[tuple[float, ...]]) -> Tracked:
     table = np.array(rows, np.float64).reshape(-1, 7)
-    faces = Faces(table[:, :4], table[:, 4])
-    return Tracked(0.0, faces, table[:, 5].astype(np.int64), table[:, 6] == 1)
+    faces = Faces(table[:, :4], table[:, 4], tracks=table[:, 5].astype(np.int64))
+    return Tracked(0.0, faces, table[:, 6] == 1)
 
 
 def test_there_and_back() -> None:

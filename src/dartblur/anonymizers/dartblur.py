@@ -32,6 +32,8 @@ WEIGHTS = GENERATORS["compact"]
 """The one that is used where nothing else is asked for."""
 # More at a time are no faster, and take memory.
 _BATCH = 8
+# Of a generator of windows, with noise or without, and of one of full frames.
+_INPUTS = ({"windows", "log_size", "seed"}, {"windows", "log_size"}, {"blurred", "mask"})
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Dartblur:
         network, metadata = _load(self.weights, self.threads, self.device)
         blurred = (self.blur or metadata.blur)(image, faces)
         if isinstance(metadata.geometry, WindowGeometry):
-            painted = _paint_windows(network, metadata.geometry, blurred, boxes)
+            windows = extract(blurred, boxes, metadata.geometry, faces.tracks)
+            painted = _paint_windows(network, blurred, windows)
         else:
             painted = _paint_frames(network, metadata.geometry, blurred, boxes)
         if not any(has_colour(cut) for cut in _cuts(blurred, boxes)):
@@ -104,10 +107,7 @@ def _cuts(image: Image, boxes: IntArray) -> Iterator[Image]:
     return (image[y1:y2, x1:x2] for x1, y1, x2, y2 in boxes)
 
 
-def _paint_windows(
-    network: Network, geometry: WindowGeometry, blurred: Image, boxes: IntArray
-) -> Image:
-    windows = extract(blurred, boxes, geometry)
+def _paint_windows(network: Network, blurred: Image, windows: Windows) -> Image:
     if len(windows.boxes) == 0:
         return blurred
     return add_changes(blurred, windows, _changes(network, windows))
@@ -137,8 +137,9 @@ def _changes(network: Network, windows: Windows) -> FloatArray:
         inputs = {
             "windows": windows.pixels[batch].astype(np.float32),
             "log_size": windows.log_size[batch],
+            "seed": windows.seed[batch],
         }
-        parts.append(_only(network(inputs)))
+        parts.append(_only(network({name: inputs[name] for name in network.inputs})))
     return np.concatenate(parts)[np.argsort(order)]
 
 
@@ -152,7 +153,7 @@ def _load(weights: Path, threads: int, device: str) -> tuple[Network, GeneratorM
     """The network of a generator's file, and what the file says of itself."""
     network = Network(weights, threads, device)
     inputs = network.inputs
-    if set(inputs) not in ({"windows", "log_size"}, {"blurred", "mask"}):
+    if set(inputs) not in _INPUTS:
         raise ConfigError(
             f"{weights}: not a generator of this package (its inputs are "
             f"{', '.join(sorted(inputs))}); give a file made by dartblur export"

@@ -15,6 +15,10 @@ from dartblur.anonymizers.base import paste_order
 from dartblur.boxes import IntArray
 from dartblur.faces import FloatArray, Image
 
+_SEEDS = 2**31
+# A prime near the golden section of it.
+_TRACK_STEP = 1_327_217_909
+
 
 @dataclass(frozen=True)
 class WindowGeometry:
@@ -54,26 +58,37 @@ class Windows:
 
     boxes: (N, 4) whole pixels within the picture, in the order in which they are painted.
     regions: (N, 4) whole pixels, each box with its margin; may reach beyond the picture.
-    pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `WindowGeometry`.
+    pixels: (N, 3, S, S) uint8. log_size: (N,) float32, see `WindowGeometry`. seed: (N,) int64, of
+    the noise that each face is painted with.
     """
 
     boxes: IntArray
     regions: IntArray
     pixels: Image
     log_size: FloatArray
+    seed: IntArray
 
 
-def extract(blurred: Image, boxes: IntArray, geometry: WindowGeometry) -> Windows:
+def extract(
+    blurred: Image, boxes: IntArray, geometry: WindowGeometry, tracks: IntArray | None = None
+) -> Windows:
     """Cuts a window for every box that touches a pixel.
 
     blurred: (H, W, 3) with every face blurred. boxes: (N, 4) whole pixels within the picture.
+    tracks: (N,), see `Faces`; a track's noise is the same in every frame, or a still face would
+    flicker. That of other faces is told by the blurred pixels: the same face, the same noise.
     """
-    boxes = boxes[paste_order(boxes)]
+    order = paste_order(boxes)
+    boxes = boxes[order]
     regions, size = geometry.region(boxes), geometry.size
     pixels = np.empty((len(boxes), 3, size, size), np.uint8)
     for i, region in enumerate(regions):
         pixels[i] = _cut(blurred, region, size).transpose(2, 0, 1)
-    return Windows(boxes, regions, pixels, geometry.log_size(boxes))
+    seed = pixels.sum(axis=(1, 2, 3), dtype=np.int64)
+    if tracks is not None:
+        # Neighbouring numbers give places far apart.
+        seed = np.where(tracks[order] > 0, tracks[order] % _SEEDS * _TRACK_STEP % _SEEDS, seed)
+    return Windows(boxes, regions, pixels, geometry.log_size(boxes), seed)
 
 
 def blend_weights(box: IntArray, others: IntArray) -> FloatArray | None:

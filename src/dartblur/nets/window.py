@@ -19,6 +19,8 @@ _FADE = (SMALL, 0.5)
 _BOX = 0.75
 # Side of the table that noise is cut from: many more places than faces in any picture.
 _TABLE = 512
+# Of the table's numbers: they are kept in 8 bits, and more would only make files larger.
+_NOISE_STEP = 1 / 32
 
 
 class _Block(nn.Module):
@@ -102,19 +104,23 @@ class WindowGenerator(nn.Module):
         inside = ((_BOX - outwards) / max(rim, 1e-6)).clamp(0, 1)
         self.register_buffer("inside", inside, persistent=False)
         drawn = np.random.default_rng(0).standard_normal((noise, _TABLE, _TABLE), np.float32)
-        self.register_buffer("table", torch.from_numpy(drawn).flatten(1), persistent=False)
+        table = np.rint(drawn / _NOISE_STEP).clip(-127, 127).astype(np.int8)
+        self.register_buffer("table", torch.from_numpy(table).flatten(1), persistent=False)
 
-    def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
+    def forward(self, windows: Tensor, log_size: Tensor, seed: Tensor) -> Tensor:
         """The change to add, (N, channels, detail · size, detail · size) on the 0 to 255 scale.
 
         windows: (N, 3, size, size), blurred faces on the 0 to 255 scale. log_size: (N,), the binary
-        logarithm of the box's mean side over 32 pixels.
+        logarithm of the box's mean side over 32 pixels. seed: (N,) int64, not negative: of each
+        face's noise, see `noise_for`.
         """
-        return self.head(*self.trunk(windows, log_size), log_size)
+        return self.head(*self.trunk(windows, log_size, seed), log_size)
 
-    def trunk(self, windows: Tensor, log_size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def trunk(
+        self, windows: Tensor, log_size: Tensor, seed: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What every window needs: the change in the window's own cells, features and noise."""
-        noise = self.noise_for(windows)
+        noise = self.noise_for(seed)
         x = windows / _FULL - 1
         grid = self.grid.expand(x.shape[0], -1, -1, -1)
         side = log_size.view(-1, 1, 1, 1).expand(-1, 1, self.size, self.size)
@@ -132,19 +138,19 @@ class WindowGenerator(nn.Module):
             x = self.up[i](torch.cat([x, skips[i]], 1))
         return self.last(x), x, noise
 
-    def noise_for(self, windows: Tensor) -> Tensor:
+    def noise_for(self, seed: Tensor) -> Tensor:
         """White noise, (N, noise, detail · size, detail · size): a cut from one fixed table.
 
-        Where it is cut depends on the window's own pixels, which are whole numbers: their sum is
-        exact, so that the same blurred face gets the same noise on every machine.
+        seed: (N,) int64; says where it is cut, so that the same face gets the same noise on every
+        machine.
         """
         side = len(self.inside)
         places = _TABLE - side
-        total = windows.round().sum((1, 2, 3)).long()
-        corner = (total % places) * _TABLE + (total // places) % places
-        steps = torch.arange(side, device=windows.device)
+        corner = (seed % places) * _TABLE + (seed // places) % places
+        steps = torch.arange(side, device=seed.device)
         at = corner[:, None] + (steps[:, None] * _TABLE + steps).flatten()
-        return self.table[:, at].transpose(0, 1).reshape(windows.shape[0], self.noise, side, side)
+        cut = self.table[:, at].transpose(0, 1).reshape(seed.shape[0], self.noise, side, side)
+        return cut.to(self.grid.dtype) * _NOISE_STEP
 
     def head(self, begun: Tensor, features: Tensor, noise: Tensor, log_size: Tensor) -> Tensor:
         """The change of windows of any size, see `trunk`."""

@@ -93,10 +93,10 @@ class FilmState:
         drawn = np.array([box[1:] for _, box in own]).reshape(-1, 4)
         boxes = np.concatenate([tracks.boxes[first:end][kept], drawn])
         scores = np.concatenate([tracks.scores[first:end][kept], np.ones(len(own))])
+        numbers = np.concatenate([tracks.tracks[first:end][kept], numbers])
         return Tracked(
             float(tracks.times[number]),
-            Faces(boxes.astype(np.float32), scores.astype(np.float32)),
-            np.concatenate([tracks.tracks[first:end][kept], numbers]),
+            Faces(boxes.astype(np.float32), scores.astype(np.float32), tracks=numbers),
             np.concatenate([tracks.seen[first:end][kept], np.ones(len(own), np.bool_)]),
         )
 

@@ -21,6 +21,7 @@ class Batch(NamedTuple):
     blurred: Tensor  # (B, 3, H, W) float, 0 to 255
     windows: Tensor  # (N, 3, S, S) float, 0 to 255
     log_size: Tensor  # (N,) float
+    seed: Tensor  # (N,) int64, of their noise
     pixel: Tensor  # (P,) int64: index of a face pixel among B · H · W
     fragment: Tensor  # (S,) int64: which of the P pixels it paints, rising
     owner: Tensor  # (S,) int64: the window that paints it
@@ -65,7 +66,7 @@ class Composite(NamedTuple):
 
 def composite_windows(generator: nn.Module, batch: Batch) -> Composite:
     """g(x, b) = h(x, b) + the window generator's change, inside the boxes alone."""
-    changes = generator(batch.windows, batch.log_size)
+    changes = generator(batch.windows, batch.log_size, batch.seed)
     scale = changes.shape[-1] / batch.windows.shape[-1]
     place = (batch.place + 0.5) * scale - 0.5
     change = sample(changes, batch.owner, place)

@@ -155,6 +155,7 @@ def collate(crops: Sequence[Crop]) -> Batch:
         to_tensor([c.blurred for c in crops]),
         torch.from_numpy(np.concatenate([c.windows.pixels for c in crops])).float(),
         torch.from_numpy(np.concatenate([c.windows.log_size for c in crops])),
+        torch.from_numpy(np.concatenate([c.windows.seed for c in crops])),
         torch.from_numpy(np.concatenate([c.pixel + i * side for i, c in enumerate(crops)])),
         torch.from_numpy(np.concatenate([s.of + pixels[i] for i, s in enumerate(fragments)])),
         torch.from_numpy(np.concatenate([s.owner + windows[i] for i, s in enumerate(fragments)])),

@@ -65,8 +65,8 @@ class _Window(torch.nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, windows: Tensor, log_size: Tensor) -> Tensor:
-        begun, features, noise = self.net.trunk(windows, log_size)
+    def forward(self, windows: Tensor, log_size: Tensor, seed: Tensor) -> Tensor:
+        begun, features, noise = self.net.trunk(windows, log_size, seed)
         larger = (log_size > SMALL).any()
         ways = self.net.head, self.net.head_small
         change: Tensor = torch.cond(larger, *ways, (begun, features, noise, log_size))
@@ -74,14 +74,18 @@ class _Window(torch.nn.Module):
 
 
 def export_window(net: WindowGenerator, metadata: GeneratorMetadata, target: Path) -> None:
-    """Writes a window generator: windows, log_size → change; any batch.
+    """Writes a window generator: windows, log_size, seed → change; any batch.
 
     A batch of small faces alone costs less.
     """
     size = net.size
-    example = {"windows": torch.zeros(2, 3, size, size), "log_size": torch.zeros(2)}
+    example = {
+        "windows": torch.zeros(2, 3, size, size),
+        "log_size": torch.zeros(2),
+        "seed": torch.zeros(2, dtype=torch.int64),
+    }
     many = torch.export.Dim("windows", min=1)
-    shapes = {"windows": {0: many}, "log_size": {0: many}}
+    shapes = {name: {0: many} for name in example}
     model = traced(_Window(net), example, ["change"], shapes)
     write(model, target, metadata.properties())
 

@@ -37,7 +37,7 @@ def write_frame(file: TextIO, number: int, tracked: Tracked) -> None:
         for box, score, track, seen in zip(
             faces.boxes.tolist(),
             faces.scores.tolist(),
-            tracked.tracks.tolist(),
+            faces.tracks.tolist(),
             tracked.seen.tolist(),
             strict=True,
         )
@@ -130,7 +130,7 @@ class GivenBoxes:
             self._tracks.update(track for track in tracks if track)
             self._unnumbered = max(self._unnumbered, tracks.count(0))
             boxes = np.array([b for b, _ in rows], np.float32)
-            return Faces(boxes, np.array([s for _, s in rows], np.float32))
+            return Faces(boxes, np.array([s for _, s in rows], np.float32), tracks=np.array(tracks))
         except (TypeError, ValueError, OverflowError) as error:
             raise BoxesError(
                 f"{self._path}, line {number}: boxes must be lists of x1, y1, x2, y2 ({error})"

@@ -182,10 +182,7 @@ class VideoProcessor:
     def _track(self, item: PendingFrame) -> None:
         time = float(item.pts * self._base)
         if self._tracker is None:
-            nobody = np.zeros(0)
-            self._settle(
-                Tracked(time, Faces.empty(), nobody.astype(np.int64), nobody.astype(np.bool_))
-            )
+            self._settle(Tracked(time, Faces.empty(), np.zeros(0, np.bool_)))
             return
         faces = None
         if item.faces is not None:
@@ -280,16 +277,17 @@ class VideoProcessor:
         followed = replace(
             tracked,
             faces=tracked.faces.with_boxes(boxes)[kept],
-            tracks=tracked.tracks[kept],
             seen=tracked.seen[kept],
         )
         if self._given is None:
             return followed
         given = self._given.of_frame(self._counts.frames)
+        if self._tracker is not None:
+            # Its numbers are another run's, and not to be taken for those of this one.
+            given = replace(given, tracks=np.zeros(len(given), np.int64))
         return Tracked(
             tracked.time,
             Faces.concatenate([followed.faces, given]),
-            np.concatenate([followed.tracks, np.zeros(len(given), np.int64)]),
             np.concatenate([followed.seen, np.ones(len(given), np.bool_)]),
         )
 

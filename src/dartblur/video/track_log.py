@@ -108,7 +108,7 @@ class TrackLog:
         boxes = boxlib.to_pixels(faces.boxes, *self._size)
         frame = np.full(len(faces), self._frames)
         scores = (faces.scores.astype(np.float64) * 1000).round().astype(np.int64)
-        columns = (tracked.tracks, frame, *boxes.T, scores, tracked.seen.astype(np.int64))
+        columns = (faces.tracks, frame, *boxes.T, scores, tracked.seen.astype(np.int64))
         self._rows.append(np.stack(columns, axis=1))
         self._pts.append(pts)
         self._frames += 1
