@@ -228,3 +228,19 @@ def test_no_boxes_at_all() -> None:
     assert boxlib.nms(none, np.zeros(0), 0.5).shape == (0,)
     assert boxlib.hidden_share(none, some).shape == (0,)
     assert boxlib.hidden_share(some, none).tolist() == [0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_boxes_that_are_covered_by_later_ones(seed: int) -> None:
+    """In hundreds of boxes, as in few: the same as by painting each pixel's last box."""
+    rng = np.random.default_rng(seed)
+    low = rng.integers(-4, 60, (int(rng.integers(0, 1200)), 2))
+    pixels = np.concatenate([low, low + rng.integers(0, 30, low.shape)], axis=1).clip(
+        0, [50, 70] * 2
+    )
+    owner = np.full((70, 50), -1)
+    for i, (x1, y1, x2, y2) in enumerate(pixels.tolist()):
+        owner[y1:y2, x1:x2] = i
+    seen = np.isin(np.arange(len(pixels)), owner)
+    assert np.array_equal(boxlib.uncovered(pixels), seen)
+    assert np.array_equal(boxlib.mask(pixels.astype(np.float32), 70, 50), owner >= 0)

@@ -86,15 +86,57 @@ def mask(boxes: Boxes, height: int, width: int, shape: Shape = "box") -> BoolArr
     shape: with `ellipse`, every pixel whose centre lies in the ellipse of a box, see `radii`.
     """
     inside = np.zeros((height, width), np.bool_)
+    pixels = to_pixels(boxes, height, width)
+    if shape == "box":
+        pixels = pixels[np.argsort(area(pixels), kind="stable")]
+        for x1, y1, x2, y2 in pixels[uncovered(pixels)].tolist():
+            inside[y1:y2, x1:x2] = True
+        return inside
     # Without an index NumPy would load its masked arrays first.
-    each, _ = np.unique(to_pixels(boxes, height, width), axis=0, return_index=True)
+    each, _ = np.unique(pixels[area(pixels) > 0], axis=0, return_index=True)
     for box in each:
         x1, y1, x2, y2 = box
-        if shape == "box":
-            inside[y1:y2, x1:x2] = True
-        elif x1 < x2 and y1 < y2:
-            inside[y1:y2, x1:x2] |= radii(box, height, width) <= 1
+        inside[y1:y2, x1:x2] |= radii(box, height, width) <= 1
     return inside
+
+
+def uncovered(pixels: IntArray) -> BoolArray:
+    """Which boxes have a pixel that lies in no later one, (N,); those without a pixel have none.
+
+    pixels: (N, 4) whole pixels. Takes a bool for each pixel between the outermost edges.
+    """
+    seen = np.zeros(len(pixels), np.bool_)
+    there = np.flatnonzero((pixels[:, :2] < pixels[:, 2:]).all(axis=1))
+    if len(there) < 2:
+        seen[there] = True
+        return seen
+    corner = pixels[there, :2].min(axis=0)
+    placed = pixels - np.tile(corner, 2)
+    width, height = -(-placed[there, 2:].max(axis=0) // _CELL) * _CELL
+    covered = np.zeros((height, width), np.bool_)
+    # From the last down, so that only boxes are touched, however far apart they lie. Of very many
+    # nearly all lie in squares that are covered whole by then, which is told for all at once.
+    end, count = len(there), 256
+    while end > 0:
+        chunk = there[max(end - count, 0) : end]
+        if end < len(there):
+            chunk = chunk[~_covered_whole(covered, placed[chunk])]
+        for i, (x1, y1, x2, y2) in zip(chunk[::-1], placed[chunk[::-1]].tolist(), strict=True):
+            here = covered[y1:y2, x1:x2]
+            seen[i] = not here.all()
+            here[:] = True
+        end, count = end - count, 2 * count
+    return seen
+
+
+def _covered_whole(covered: BoolArray, pixels: IntArray) -> BoolArray:
+    """Which boxes touch no square of `_CELL` pixels that is not covered everywhere, (N,)."""
+    height, width = covered.shape
+    cells = covered.reshape(height // _CELL, _CELL, width // _CELL, _CELL).all(axis=(1, 3))
+    open_before = np.pad((~cells).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    (x1, y1), (x2, y2) = (pixels[:, :2] // _CELL).T, (-(-pixels[:, 2:] // _CELL)).T
+    touched = open_before[y2, x2] - open_before[y1, x2] - open_before[y2, x1] + open_before[y1, x1]
+    return np.asarray(touched == 0, np.bool_)
 
 
 def radii(box: IntArray, height: int, width: int) -> FloatArray:
@@ -118,6 +160,8 @@ def _outwards(low: int, high: int, limit: int) -> FloatArray:
 
 
 _BLOCK = 64
+# Side of the squares by which what is covered is told for many boxes at once.
+_CELL = 8
 
 
 def nms(boxes: Boxes, scores: npt.NDArray[np.floating], threshold: float) -> npt.NDArray[np.intp]:

@@ -50,22 +50,8 @@ def visible(pixels: IntArray) -> npt.NDArray[np.intp]:
 
     The others would only cost time: of a million boxes in one picture nearly all lie below.
     """
-    _, last = np.unique(pixels[::-1], axis=0, return_index=True)
-    different = np.sort(len(pixels) - 1 - last)
-    order = different[paste_order(pixels[different])]
-    if len(order) < 2:
-        return order
-    pasted = pixels[order]
-    corner = pasted[:, :2].min(axis=0)
-    width, height = pasted[:, 2:].max(axis=0) - corner
-    covered = np.zeros((height, width), np.bool_)
-    seen = np.zeros(len(order), np.bool_)
-    # From the top down, so that only boxes are touched, however far apart they lie.
-    for i, (x1, y1, x2, y2) in reversed(list(enumerate((pasted - np.tile(corner, 2)).tolist()))):
-        here = covered[y1:y2, x1:x2]
-        seen[i] = not here.all()
-        here[:] = True
-    return order[seen]
+    order = paste_order(pixels)
+    return order[boxlib.uncovered(pixels[order])]
 
 
 def paste_patches(image: Image, boxes: Boxes, make_patch: Callable[[Image, Box], Image]) -> Image:
