@@ -21,7 +21,7 @@ from dartblur.anonymizers.windows import WindowGeometry, Windows, blend_weights,
 from dartblur.boxes import IntArray
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces, FloatArray, Image
-from dartblur.onnx_runtime import DEFAULT_DEVICE, Maps, Network
+from dartblur.onnx_runtime import DEFAULT_DEVICE, Inputs, Maps, Network
 
 _FOLDER = Path(__file__).parent / "weights"
 GENERATORS: Mapping[str, Path] = MappingProxyType(
@@ -134,7 +134,7 @@ def _changes(network: Network, windows: Windows) -> FloatArray:
     parts = []
     for start in range(0, len(order), _BATCH):
         batch = order[start : start + _BATCH]
-        inputs = {
+        inputs: Inputs = {
             "windows": windows.pixels[batch].astype(np.float32),
             "log_size": windows.log_size[batch],
             "seed": windows.seed[batch],
