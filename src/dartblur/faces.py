@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +96,23 @@ class Faces:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of a data set and its labelled faces, in pixels of the upright picture."""
+    """One picture of a data set and its labelled faces, in pixels of the upright picture.
+
+    image: its file; of a picture in a shard, the shard's path and then its name in there. packed:
+    reads the bytes of one in a shard; None for a file.
+    """
 
     image: Path
     faces: Faces
+    packed: Callable[[], bytes] | None = field(default=None, compare=False)
+
+    def content(self) -> bytes:
+        """The bytes of the picture as it is encoded.
+
+        Raises:
+            OSError: the file cannot be read. InputError: the shard is broken.
+        """
+        return self.image.read_bytes() if self.packed is None else self.packed()
 
 
 def _column(

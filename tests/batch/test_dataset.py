@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -520,20 +521,29 @@ def test_tar_shards_are_hidden_and_told_picture_by_picture(
     with tarfile.open(tmp_path / "src/a.tar", "w") as archive:
         archive.add(picture, "0001.png")
         archive.add(write(tmp_path / "a.txt", "a caption"), "0001.txt")
+        told = json.dumps({"objects": {"bbox": [BOX]}})
+        archive.add(write(tmp_path / "a.json", told), "0001.json")
+        archive.add(tmp_path / "a.json", "0002.json")
     dst = tmp_path / "dst"
-    assert copy(tmp_path / "src", dst).status == 0
+    outcome = copy(tmp_path / "src", dst)
+    assert outcome.status == 0
+    assert "a.tar: 0002.json tells of a picture that is not there" in outcome.error
     made = rows(dst)
     assert {name: row.kind for name, row in made.items()} == {
         "a.tar": "shard",
         "a.tar/0001.png": "member",
     }
-    assert len(made["a.tar/0001.png"].boxes) == 1
+    assert len(made["a.tar/0001.png"].boxes) == 2
+    assert sum(count for count, _ in made["a.tar/0001.png"].recall) == 1
     with tarfile.open(dst / "a.tar") as archive:
         safe = archive.extractfile("0001.png").read()
         assert archive.extractfile("0001.txt").read() == b"a caption"
+        assert archive.extractfile("0001.json").read() == told.encode()
     assert hashlib.sha256(safe).hexdigest() == made["a.tar/0001.png"].sha256_out
     assert safe != picture.read_bytes()
     assert copy("--verify", dst, "--source", tmp_path / "src").status == 0
+    assert copy(tmp_path / "src", dst, "--hidden", "labelled").status == 0
+    assert len(rows(dst)["a.tar/0001.png"].boxes) == 1
 
 
 @pytest.mark.parametrize("kind", ["parquet", "on disk"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from dartblur.datasets import FORMATS, recognized
-from dartblur.errors import BoxesError, DartblurError
+from dartblur.datasets import FORMATS, format_with_faces
+from dartblur.errors import DartblurError, InputError
 from dartblur.faces import Sample
 
 SIZE = (100, 80)
@@ -118,6 +120,36 @@ def imagefolder(root: Path) -> Path:
     return labels
 
 
+def jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Pillow.new("RGB", SIZE).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def webdataset(root: Path) -> Path:
+    labels = root / "set-val-000000.tar"
+    told = {"a": {"objects": [{"bbox": BOX}]}, "b": [{"bbox": BOX, "category_id": 3}]}
+    with tarfile.open(labels, "w") as archive:
+        for name, rows in told.items():
+            for suffix, data in (("jpg", jpeg()), ("json", json.dumps(rows).encode())):
+                member = tarfile.TarInfo(f"sub/{name}.{suffix}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return labels
+
+
+def huggingface(root: Path) -> Path:
+    pa = pytest.importorskip("pyarrow", reason="tables need the extra dataset")
+    from pyarrow import parquet
+
+    labels = root / "data/validation-00000-of-00001.parquet"
+    labels.parent.mkdir()
+    boxes = [{"bbox": [BOX], "category": [name]} for name in ("face", "dog")]
+    images = [{"bytes": jpeg(), "path": f"{name}.jpg"} for name in ("a", "b")]
+    parquet.write_table(pa.table({"image": images, "objects": boxes}), labels)
+    return labels
+
+
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "widerface": widerface,
     "fddb": fddb,
@@ -126,20 +158,28 @@ LAYOUTS: dict[str, Callable[[Path], Path]] = {
     "yolo": yolo,
     "voc": voc,
     "imagefolder": imagefolder,
+    "webdataset": webdataset,
+    "huggingface": huggingface,
 }
 
-pytestmark = pytest.mark.parametrize("name", [n for n, f in FORMATS.items() if f.has_faces])
+every = pytest.mark.parametrize("name", [n for n, f in FORMATS.items() if f.has_faces])
+of_files = pytest.mark.parametrize(
+    "name", [n for n, f in FORMATS.items() if f.has_faces and not f.packed]
+)
 
 
 def read(name: str, root: Path, split: str = "val") -> Iterator[Sample]:
     return FORMATS[name].read(root, split)
 
 
+@every
 def test_pictures_come_in_the_order_of_the_list_with_their_faces(tmp_path: Path, name: str) -> None:
     LAYOUTS[name](tmp_path)
     first, second = read(name, tmp_path)
-    assert [first.image.stem, second.image.stem] == ["a", "b"]
-    assert first.image.is_file()
+    names = ["0", "1"] if name == "huggingface" else ["a", "b"]
+    assert [first.image.stem, second.image.stem] == names
+    assert first.image.is_relative_to(tmp_path)
+    assert first.content() == (jpeg() if FORMATS[name].packed else first.image.read_bytes())
     x, y, width, height = BOX
     np.testing.assert_allclose(first.faces.boxes, [[x, y, x + width, y + height]], atol=1e-4)
     assert first.faces.scores.tolist() == [1]
@@ -147,14 +187,16 @@ def test_pictures_come_in_the_order_of_the_list_with_their_faces(tmp_path: Path,
     assert len(second.faces) == 0
 
 
+@every
 def test_the_layout_is_recognized(tmp_path: Path, name: str) -> None:
     LAYOUTS[name](tmp_path)
-    assert recognized(tmp_path).name == name
+    assert format_with_faces(tmp_path).name == name
     assert FORMATS[name].splits(tmp_path)
     others = [f.name for f in FORMATS.values() if f.has_faces and f.splits(tmp_path)]
     assert others == [name]
 
 
+@of_files
 def test_a_picture_that_lies_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -166,20 +208,22 @@ def test_a_picture_that_lies_elsewhere_is_refused(tmp_path: Path, name: str) -> 
         "imagefolder": "a.jpg",
     }.get(name, "a")
     labels.write_text(labels.read_text().replace(named, f"../../../../outside/{named}", 1))
-    with pytest.raises(BoxesError, match="leads out of the data set"):
+    with pytest.raises(InputError, match="leads out of the data set"):
         list(read(name, root))
 
 
+@of_files
 def test_a_picture_that_is_not_there_is_named_with_the_list(tmp_path: Path, name: str) -> None:
     labels = LAYOUTS[name](tmp_path)
     (missing,) = tmp_path.rglob("b.jpg")
     missing.unlink()
-    with pytest.raises(BoxesError) as told:
+    with pytest.raises(InputError) as told:
         list(read(name, tmp_path))
     assert missing.name in str(told.value)
     assert labels.name in str(told.value)
 
 
+@every
 def test_a_missing_list_is_named(tmp_path: Path, name: str) -> None:
     labels = LAYOUTS[name](tmp_path)
     labels.unlink()
@@ -187,26 +231,29 @@ def test_a_missing_list_is_named(tmp_path: Path, name: str) -> None:
         list(read(name, tmp_path))
 
 
+@every
 def test_a_list_that_is_no_text_is_named(tmp_path: Path, name: str) -> None:
     labels = LAYOUTS[name](tmp_path)
     labels.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(BoxesError, match=labels.name):
+    with pytest.raises(InputError, match=labels.name):
         list(read(name, tmp_path))
 
 
+@every
 def test_a_list_cut_off_anywhere_gives_whole_pictures_or_an_error(
     tmp_path: Path, name: str
 ) -> None:
     labels = LAYOUTS[name](tmp_path)
-    whole, text = list(read(name, tmp_path)), labels.read_text()
-    for end in range(len(text)):
-        labels.write_text(text[:end])
+    whole, content = list(read(name, tmp_path)), labels.read_bytes()
+    for end in range(0, len(content), 1 + len(content) // 1000):
+        labels.write_bytes(content[:end])
         samples: list[Sample] = []
-        with suppress(BoxesError):
+        with suppress(InputError):
             samples.extend(read(name, tmp_path))
         assert [s.image for s in samples] == [s.image for s in whole[: len(samples)]]
 
 
+@every
 def test_an_unknown_split_is_an_error(tmp_path: Path, name: str) -> None:
     LAYOUTS[name](tmp_path)
     with pytest.raises(DartblurError, match="nonsense"):

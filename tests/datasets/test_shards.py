@@ -16,7 +16,8 @@ from tests.pictures import textured
 pa = pytest.importorskip("pyarrow", reason="tables need the extra dataset")
 from pyarrow import parquet
 
-from dartblur.datasets.shards import ShardError, copy_shard
+from dartblur.datasets.shards import copy_shard
+from dartblur.datasets.tar_members import ShardError
 from dartblur.faces import Faces
 
 

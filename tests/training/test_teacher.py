@@ -42,7 +42,7 @@ def test_what_was_searched_once_is_not_searched_again(tmp_path: Path) -> None:
         asked.append(len(images))
         return [Faces(np.array([A], np.float32), np.array([0.625])) for _ in images]
 
-    first = list(found_by(teacher, samples[:1], 64, tmp_path))
-    both = list(found_by(teacher, samples, 64, tmp_path))
+    first = list(found_by(teacher, samples[:1], 64, tmp_path, tmp_path))
+    both = list(found_by(teacher, samples, 64, tmp_path, tmp_path))
     assert len(asked) == 2
     assert both == first * 2

@@ -76,7 +76,7 @@ class Copier:
     out: the folder of the copy. parts: where files lie until they are whole. hidden: labelled
     faces, detected ones or both. keeps: patterns of files that may be copied though they are no
     text. masks: folders of pictures whose pixels are labels. settings: what records tell of how
-    faces were hidden. classes: of a table's boxes, those that are faces. films: how films are done.
+    faces were hidden. classes: of a shard's boxes, those that are faces. films: how films are done.
     """
 
     out: Path
@@ -233,12 +233,13 @@ class Copier:
 
         with writing(target, self.parts) as part:
             keep = partial(self._may_keep_member, name)
-            copy_shard(source, part, hide, keep, self.classes)
+            notes = copy_shard(source, part, hide, keep, self.classes)
             before, after = _sha256_of(source), _sha256_of(part)
         return replace(
             CopyRecord(source.name, str(source), "done", kind=SHARD),
             faces=sum(member.faces for member in members),
             members=tuple(asdict(member) for member in members),
+            notes=tuple(f"{name}: {note}" for note in notes),
             sha256_in=before,
             sha256_out=after,
         )

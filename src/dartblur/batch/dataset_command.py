@@ -40,7 +40,7 @@ from dartblur.batch.state import LEDGER_NAME, parts_of, state_of
 from dartblur.batch.verification import verify_copy
 from dartblur.cluster import ray_map
 from dartblur.datasets import FACE_CLASSES
-from dartblur.datasets.shards import is_table
+from dartblur.datasets.shards import is_shard
 from dartblur.errors import UsageError
 from dartblur.files import remove_parts
 from dartblur.formatting import printable
@@ -85,8 +85,8 @@ def dataset(
     dst
         The folder of the copy, or a URL.
     format
-        `widerface`, `fddb`, `crowdhuman`, `coco`, `yolo`, `voc` or `folder`. Default: found by
-        the layout.
+        `widerface`, `fddb`, `crowdhuman`, `coco`, `yolo`, `voc`, `imagefolder`, `webdataset`,
+        `huggingface` or `folder`. Default: found by the layout; shards are copied in each.
     hidden
         `labelled` faces, `detected` ones, or `both`. Labels never change.
     classes
@@ -136,7 +136,7 @@ def dataset(
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
     named = tuple(name.lower() for name in classes)
     labels = index_labels(src, format, named)
-    if hidden == "labelled" and not labels.by_name and not _has_tables(src):
+    if hidden == "labelled" and not labels.by_name and not _has_shards(src):
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
     for told in labels.leading_elsewhere(src):
         print(printable(f"NOTE {told}: a loader of the copy reads the source"), file=sys.stderr)
@@ -213,7 +213,7 @@ class _Run:
     def _settled(self, there: set[str]) -> Iterator[tuple[Job, str]]:
         """Every file, with a hash of all that decides what becomes of it."""
         plain = self.hide.digest(self.hidden, self.keep)
-        of_tables = self.hide.digest(self.hidden, self.keep, self.classes)
+        of_shards = self.hide.digest(self.hidden, self.keep, self.classes)
         of_films = self.hide.digest(self.hidden, asdict(self.films), film=True)
         for job in distinct(jobs_of(self.src), self.dst):
             name = job.relative.as_posix()
@@ -223,8 +223,8 @@ class _Run:
                 there.add(name)
             if job.is_film:
                 yield job, of_films
-            elif is_table(name):
-                yield job, of_tables
+            elif is_shard(name):
+                yield job, of_shards
             elif self.labels.of(name) and not job.problem:
                 yield job, f"{plain} {self.labels.digest(name)}"
             else:
@@ -322,9 +322,9 @@ class _Run:
             print(printable(f"{what}: {self.state / name}"), file=sys.stderr)
 
 
-def _has_tables(src: Path) -> bool:
+def _has_shards(src: Path) -> bool:
     """Whether there are files that may hold labels beside their pictures."""
-    return any(is_table(job.relative.as_posix()) for job in jobs_of(src))
+    return any(is_shard(job.relative.as_posix()) for job in jobs_of(src))
 
 
 @contextmanager

@@ -63,7 +63,8 @@ def index_labels(root: Path, name: str | None, classes: Sequence[str]) -> LabelI
     parts = _parts(root, name)
     by_name: dict[str, list[Labelled]] = {}
     for prefix, each in parts.items():
-        if not each.has_faces:
+        # Labels in shards are read where those are copied.
+        if not each.has_faces or each.packed:
             continue
         place = root / prefix if prefix else root
         splits = each.splits(place)

@@ -15,6 +15,11 @@ from dartblur.faces import Faces, Sample
 
 FACE_CLASSES = ("face", "head")
 """Names of classes that are taken for faces where nobody says otherwise."""
+_SPLITS = {
+    "train": ("train", "training"),
+    "val": ("val", "validation", "valid", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,14 @@ class Labelled:
 
     where: the file, and mostly the line, that names it. faces: reads its labels, in pixels of the
     upright picture; raises BoxesError where they are malformed. text: the file of its labels alone,
-    which need not be there; None where `where` tells them.
+    which need not be there; None where `where` tells them. packed: as a `Sample`'s.
     """
 
     image: Path
     where: str
     faces: Callable[[], Faces]
     text: Path | None = None
+    packed: Callable[[], bytes] | None = None
 
 
 class Labels(Protocol):
@@ -50,6 +56,7 @@ class Format:
     has_faces: its labels may tell faces at all.
     keeps: patterns of files that are no text and show nobody: lists in MATLAB's format, say.
     masks: folders of pictures whose pixels are labels.
+    packed: pictures lie in shards, and their labels beside them.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Format:
     has_faces: bool = True
     keeps: tuple[str, ...] = ()
     masks: tuple[str, ...] = ()
+    packed: bool = False
 
     def read(
         self, root: Path, split: str, classes: Sequence[str] = FACE_CLASSES
@@ -71,9 +79,9 @@ class Format:
             UsageError: there is no such split.
         """
         for labelled in self.labels(root, split, classes):
-            if not labelled.image.is_file():
+            if labelled.packed is None and not labelled.image.is_file():
                 raise missing(labelled)
-            yield Sample(labelled.image, labelled.faces())
+            yield Sample(labelled.image, labelled.faces(), labelled.packed)
 
 
 def given(faces: Faces) -> Callable[[], Faces]:
@@ -118,6 +126,28 @@ def read_text(labels: Path, expected: str) -> str:
         return labels.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BoxesError(f"{labels}: cannot be read ({error}); expected {expected}") from error
+
+
+def files_of_splits(
+    root: Path, suffixes: tuple[str, ...], without: str = "\0"
+) -> dict[str, list[Path]]:
+    """Files below a root, by the split that their names or else their folders' tell, or "train".
+
+    suffixes: of those that count. without: a beginning of names of others.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")):
+        name = path.name.lower()
+        if name.endswith(suffixes) and not name.startswith((without, ".")) and path.is_file():
+            called = (split_called(step) for step in reversed(path.relative_to(root).parts))
+            found.setdefault(next(filter(None, called), "train"), []).append(path)
+    return found
+
+
+def split_called(name: str) -> str | None:
+    """The split that a file or folder of that name is of, as `datasets` tells it; None of none."""
+    called = (split for word in words(name) for split, names in _SPLITS.items() if word in names)
+    return next(called, None)
 
 
 def words(name: str) -> list[str]:

