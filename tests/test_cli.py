@@ -202,8 +202,8 @@ def _run_script(script: str, *words: object) -> subprocess.CompletedProcess[str]
 _BASE_ALONE = """
 import sys
 class Absent:
-    extras = {"torch", "lightning", "onnx", "onnxscript", "retinaface", "scipy", "matplotlib",
-              "faster_coco_eval", "mtcnn", "yuface", "pillow_heif"}
+    extras = {"torch", "lightning_fabric", "onnx", "onnxscript", "retinaface", "scipy",
+              "matplotlib", "faster_coco_eval", "mtcnn", "yuface", "pillow_heif"}
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.extras:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -12,7 +12,7 @@ _SCRIPT = """
 import sys
 
 class Refusal:
-    banned = {"torch", "torchvision", "lightning", "onnx", "onnxscript", "tensorboard"}
+    banned = {"torch", "torchvision", "lightning_fabric", "onnx", "onnxscript", "tensorboard"}
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in self.banned:
             raise ImportError(f"the runtime asked for {name}")

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch: pip install dartblur[train]")
 
 from benchmarks import plain
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import WindowGeometry

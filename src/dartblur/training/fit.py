@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.training import checkpoint

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import torch
 from cyclopts import Parameter
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import nn
 
 from dartblur.config_file import read_config
