@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dartblur.stages.methods import named_and_brought
 from dartblur.training.reference import Start
 
 
@@ -103,9 +104,8 @@ class EvaluationConfig:
     anonymized: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        brought = (*self.generators, *self.anonymized)
-        more = dict.fromkeys(name for name in brought if name not in self.methods)
-        object.__setattr__(self, "methods", (*self.methods, *more))
+        methods = named_and_brought(self.methods, self.generators, self.anonymized)
+        object.__setattr__(self, "methods", methods)
 
     def recipe(self, detector: str) -> Recipe:
         """How that detector is trained."""

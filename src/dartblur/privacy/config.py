@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from dartblur.stages.methods import named_and_brought
+
 
 @dataclass(frozen=True)
 class AttackConfig:
@@ -53,6 +55,5 @@ class AttackConfig:
     anonymized: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        brought = (*self.generators, *self.anonymized)
-        more = dict.fromkeys(name for name in brought if name not in self.methods)
-        object.__setattr__(self, "methods", (*self.methods, *more))
+        methods = named_and_brought(self.methods, self.generators, self.anonymized)
+        object.__setattr__(self, "methods", methods)
