@@ -57,7 +57,7 @@ def main() -> None:
     before = measured(family, net, pictures[1][::8], options.image_size)
     started = time.monotonic()
     examples = examples_of(pictures[0], options.crop, options.batch, options.seed)
-    trainer = DetectorTrainer(family, Schedule(options.rate, options.steps))
+    trainer = DetectorTrainer(family, net, Schedule(options.rate, options.steps))
     losses = trainer.train(net, told(examples, started))
     seconds = time.monotonic() - started
     row = {

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 from dartblur.errors import ConfigError
 from dartblur.faces import Faces
 from dartblur.losses.multibox import pad
-from dartblur.nets.families import FAMILIES, backbone_of, begun
+from dartblur.nets.families import FAMILIES, backbone_of, seeded
 from dartblur.training.adversaries import Pool
 from dartblur.training.config import Adversaries, TrainingConfig
 
@@ -19,11 +19,11 @@ SETTINGS = Adversaries(families=FAMILY_NAMES, size=3, lifetime=2, reference=2, w
 
 @pytest.fixture(scope="module")
 def values() -> dict[str, torch.Tensor]:
-    return begun(FAMILIES["retinaface"], 5, {}).state_dict()
+    return seeded(FAMILIES["retinaface"], 5, {}).state_dict()
 
 
 def made(values: dict[str, torch.Tensor], settings: Adversaries = SETTINGS) -> Pool:
-    backbone = backbone_of(begun(FAMILIES["retinaface"], 6, {}))
+    backbone = backbone_of(seeded(FAMILIES["retinaface"], 6, {}))
     return Pool(settings, values, backbone, 1, torch.device("cpu"))
 
 
@@ -31,7 +31,7 @@ def live(pool: Pool, turn: int) -> None:
     """One member reaches the end of its life."""
     images = torch.zeros(2, 3, 64, 64)
     for _ in range(SETTINGS.lifetime):
-        pool.step(pool.at(turn), (images, pad([Faces.empty()] * 2)))
+        pool.at(turn).step((images, pad([Faces.empty()] * 2)))
 
 
 def names(pool: Pool) -> list[str]:

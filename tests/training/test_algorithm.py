@@ -21,7 +21,7 @@ from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
 from dartblur.nets.discriminator import Discriminator
-from dartblur.nets.families import FAMILIES, begun
+from dartblur.nets.families import FAMILIES, seeded
 from dartblur.nets.unet import FrameGenerator
 from dartblur.training.adversaries import Pool
 from dartblur.training.algorithm import Training, one_round
@@ -67,7 +67,7 @@ def batch() -> Batch:
 def made(family: str, config: TrainingConfig) -> tuple[Training, Reference]:
     torch.manual_seed(0)
     generator = FrameGenerator(0.05)
-    f = begun(FAMILIES[family], 7, {}).eval().requires_grad_(False)
+    f = seeded(FAMILIES[family], 7, {}).eval().requires_grad_(False)
     pool = Pool(config.adversaries, f.state_dict(), {}, 1, torch.device("cpu"))
     average = copy.deepcopy(generator)
     judge = Judge(Discriminator(CHANNELS), Noting(torch.nn.Linear(1, 1)))
@@ -105,7 +105,7 @@ def test_losses_and_gradients_are_those_of_the_transcription(
     training, reference = made(family, config)
     # Adam has moments then.
     for _ in range(2):
-        training.pool.step(training.pool.members[0], (batch.clear, batch.labels))
+        training.pool.members[0].step((batch.clear, batch.labels))
     judge = copy.deepcopy(training.pool.members[0])
     f_g, adam = judge.net.eval(), judge.optimizer if kind == "adam" else None
     g = copy.deepcopy(training.generator)

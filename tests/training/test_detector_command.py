@@ -18,7 +18,7 @@ from dartblur.config_file import read_config
 from dartblur.detectors import DETECTORS, retinaface
 from dartblur.errors import TrainingError
 from dartblur.nets.base import DetectorNet
-from dartblur.nets.families import FAMILIES, begun
+from dartblur.nets.families import FAMILIES, seeded
 from dartblur.nets.retinaface_p2 import ALL_STRIDES, RetinaFaceP2
 from dartblur.training import detector_export
 from dartblur.training.detector_command import train_detector
@@ -73,7 +73,7 @@ def test_a_damaged_checkpoint_is_told(data: Path, tmp_path: Path) -> None:
 
 
 def test_what_the_runtime_decodes_is_what_the_network_finds() -> None:
-    net = begun(FAMILIES["retinaface-p2"], 0, {}).eval()
+    net = seeded(FAMILIES["retinaface-p2"], 0, {}).eval()
     assert isinstance(net, RetinaFaceP2)
     image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8))
     names = [f"{kind}{stride}" for stride in ALL_STRIDES for kind in ("score", "box")]

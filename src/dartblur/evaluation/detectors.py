@@ -10,7 +10,7 @@ from torch import Tensor
 from dartblur.datasets.crops import Place, cut
 from dartblur.faces import Faces, Image
 from dartblur.nets.base import DetectorNet, to_tensor
-from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
+from dartblur.nets.families import FAMILIES, PRETRAINED, Family, seeded
 from dartblur.training.reference import (
     OF_REFERENCE,
     Start,
@@ -35,7 +35,7 @@ def initialized(
     seeded throughout. clear, side: see `initial_values`.
     """
     if detector != PRETRAINED:
-        return begun(FAMILIES[detector], seed, {})
+        return seeded(FAMILIES[detector], seed, {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         reference = load_reference(start)
@@ -45,7 +45,7 @@ def initialized(
     if from_reference or start.backbone == OF_REFERENCE:
         of_f = initial_values(reference, clear, side)
         values = of_f if from_reference else {name: of_f[name] for name in backbone}
-    return begun(FAMILIES[detector], seed, values)
+    return seeded(FAMILIES[detector], seed, values)
 
 
 def detect_all(

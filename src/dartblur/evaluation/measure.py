@@ -65,8 +65,8 @@ class Train:
         if self.from_reference:
             rate, steps = recipe.reference_rate, recipe.reference_steps
         schedule = Schedule(rate, steps, recipe.warm_up)
-        trainer = DetectorTrainer(FAMILIES[self.detector], schedule, clip=recipe.clip)
-        losses = trainer.train(net, examples)
+        trainer = DetectorTrainer(FAMILIES[self.detector], net, schedule, clip=recipe.clip)
+        losses = trainer.train(examples)
         if not np.isfinite(losses[-1:]).all():
             raise InputError(
                 f"{self.detector}: the last loss is {losses[-1]}; lower the rate of its recipe"

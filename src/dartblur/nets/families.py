@@ -1,4 +1,4 @@
-"""The detectors that train, one kind as good as another: made, begun, measured, asked for faces."""
+"""The detectors that train, one kind as good as another: made, measured, asked for faces."""
 
 from __future__ import annotations
 
@@ -40,12 +40,6 @@ class Family:
     against: Callable[[Targets, float], Loss]
     most: int | None = 3000
 
-    def loss(
-        self, net: DetectorNet, images: Tensor, targets: Targets, smoothing: float = 0.0
-    ) -> Tensor:
-        """L_det(net(images), targets), a scalar."""
-        return self.against(targets, smoothing)(net(images))
-
     @torch.no_grad()
     def detect(
         self, net: DetectorNet, images: Tensor, threshold: float = 0.01, overlap: float = 0.4
@@ -59,7 +53,7 @@ class Family:
         return faces_among(net.candidates(net(images)), threshold, overlap, self.most)
 
 
-def begun(family: Family, seed: int, values: Mapping[str, Tensor]) -> DetectorNet:
+def seeded(family: Family, seed: int, values: Mapping[str, Tensor]) -> DetectorNet:
     """A network before its training: seeded, but for `values` by name."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dartblur.nets.base import DetectorNet
-from dartblur.nets.families import FAMILIES, PRETRAINED, Family, begun
+from dartblur.nets.families import FAMILIES, PRETRAINED, seeded
 from dartblur.training.config import Adversaries
 from dartblur.training.detector import DetectorTrainer, Example, Schedule
 
@@ -18,14 +17,10 @@ State = Mapping[str, Tensor]
 
 
 @dataclass
-class Adversary:
-    """One f_g with its optimizer; age: steps since its start; number: in order of starts."""
+class Adversary(DetectorTrainer):
+    """One f_g. number: in order of starts."""
 
-    family: Family
-    net: DetectorNet
-    optimizer: torch.optim.Adam
-    number: int
-    age: int
+    number: int = 0
 
 
 class Pool:
@@ -55,7 +50,7 @@ class Pool:
         """Gives the first members ages spread over a lifetime; `after` follows every step."""
         for i, member in enumerate(self.members):
             for example in itertools.islice(examples, self._warm_up_of(i)):
-                self.step(member, example)
+                member.step(example)
                 after(member)
 
     def at(self, turn: int) -> Adversary:
@@ -70,13 +65,6 @@ class Pool:
         """The adversary of a turn, or the oldest one while that is too young to say anything."""
         own = self.at(turn)
         return own if own.age >= self.settings.burn_in else max(self.members, key=lambda m: m.age)
-
-    def step(self, adversary: Adversary, example: Example) -> Tensor:
-        """Line 13 of Algorithm 1: one update on g(x, b) and its labels."""
-        trainer = self._trainer(adversary.number)
-        loss = trainer.step(adversary.net, adversary.optimizer, example, adversary.age)
-        adversary.age += 1
-        return loss
 
     def state_dict(self) -> dict[str, object]:
         """All that `load_state_dict` needs."""
@@ -117,17 +105,13 @@ class Pool:
         own = self._family(number) == PRETRAINED
         return own and bool(every) and of_family % every == every - 1
 
-    def _trainer(self, number: int) -> DetectorTrainer:
-        own = self.settings
-        rate = own.reference_rate if self._from_reference(number) else own.rate
-        schedule = Schedule(rate, own.lifetime, own.warm_up)
-        family = FAMILIES[self._family(number)]
-        return DetectorTrainer(family, schedule, own.smoothing, own.clip)
-
     def _start(self, number: int) -> Adversary:
-        values = self.reference if self._from_reference(number) else self.backbone
-        trainer = self._trainer(number)
-        known = values if self._family(number) == PRETRAINED else {}
-        net = begun(trainer.family, self.seed * 100_003 + number, known)
+        own, name = self.settings, self._family(number)
+        values, rate = self.backbone, own.rate
+        if self._from_reference(number):
+            values, rate = self.reference, own.reference_rate
+        known = values if name == PRETRAINED else {}
+        net = seeded(FAMILIES[name], self.seed * 100_003 + number, known)
         net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Adversary(trainer.family, net, trainer.optimizer(net), number, 0)
+        schedule = Schedule(rate, own.lifetime, own.warm_up)
+        return Adversary(FAMILIES[name], net, schedule, own.smoothing, own.clip, number=number)

@@ -84,6 +84,6 @@ def one_round(
             composite = training.compose(g, batch)
     for k in range(config.adversaries.steps if phase.adversaries else 0):
         f_g = pool.at(first + k)
-        losses["adversary"] = pool.step(f_g, (composite.image.detach(), batch.labels))
+        losses["adversary"] = f_g.step((composite.image.detach(), batch.labels))
         average_adversary(f_g, fabric)
     return finite_values(losses, batch, training.round, fabric), composite

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,46 +36,48 @@ class Schedule:
         return self.rate * warm * 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class DetectorTrainer:
-    """One way to train a family. smoothing: of labels. clip: largest norm of the gradient."""
+    """A detector of some family with its optimizer.
+
+    smoothing: of labels. clip: largest norm of the gradient. age: steps done.
+    """
 
     family: Family
+    net: DetectorNet
     schedule: Schedule
     smoothing: float = 0.0
     clip: float = 10.0
+    age: int = 0
+    optimizer: torch.optim.Adam = field(init=False)
 
-    def optimizer(self, net: DetectorNet) -> torch.optim.Adam:
-        """The optimizer of a training that begins."""
-        return torch.optim.Adam(net.parameters(), lr=self.schedule.rate)
+    def __post_init__(self) -> None:
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.schedule.rate)
 
-    def step(
-        self, net: DetectorNet, optimizer: torch.optim.Adam, example: Example, age: int
-    ) -> Tensor:
-        """One update on a batch, and the loss before it: L_det(net(images), labels).
-
-        age: steps done before.
-        """
-        for group in optimizer.param_groups:
-            group["lr"] = self.schedule.at(age)
-        net.train()
-        loss = self.family.loss(net, *example, self.smoothing)
-        optimizer.zero_grad(set_to_none=True)
+    def step(self, example: Example) -> Tensor:
+        """One update on a batch, and the loss before it: L_det(net(images), labels)."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.at(self.age)
+        self.net.train()
+        images, targets = example
+        loss = self.family.against(targets, self.smoothing)(self.net(images))
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), self.clip)
-        optimizer.step()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        self.optimizer.step()
+        self.age += 1
         return loss.detach()
 
-    def train(self, net: DetectorNet, examples: Iterable[Example]) -> list[float]:
+    def train(self, examples: Iterable[Example]) -> list[float]:
         """All steps of the schedule; returns the losses, step by step."""
         # Twice as fast on a CPU as contiguous images.
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        device = next(net.parameters()).device
-        optimizer, losses = self.optimizer(net), []
-        for age, (images, targets) in zip(range(self.schedule.steps), examples, strict=False):
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        device = next(self.net.parameters()).device
+        losses = []
+        for _, (images, targets) in zip(range(self.schedule.steps), examples, strict=False):
             images = images.to(device, memory_format=torch.channels_last)
             example = images, Targets(*(t.to(device) for t in targets))
-            losses.append(self.step(net, optimizer, example, age).item())
+            losses.append(self.step(example).item())
         return losses
 
 

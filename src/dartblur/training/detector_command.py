@@ -24,7 +24,7 @@ from dartblur.errors import TrainingError
 from dartblur.faces import Faces, Sample
 from dartblur.losses.multibox import pad
 from dartblur.nets.base import DetectorNet, to_tensor
-from dartblur.nets.families import FAMILIES, begun
+from dartblur.nets.families import FAMILIES, seeded
 from dartblur.training import checkpoint, detector_export
 from dartblur.training.augmentation import Augmentation, example
 from dartblur.training.detector import DetectorTrainer, Example, Schedule
@@ -141,11 +141,9 @@ class _Run:
     def __init__(self, net: DetectorNet, settings: DetectorTraining) -> None:
         self.net: DetectorNet = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         schedule = Schedule(settings.rate, settings.steps, settings.warm_up)
-        self.trainer = DetectorTrainer(FAMILIES[FAMILY], schedule)
-        self.optimizer = self.trainer.optimizer(net)
+        self.trainer = DetectorTrainer(FAMILIES[FAMILY], self.net, schedule)
         average = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
-        self.step = 0
 
     @classmethod
     def fresh(cls, labelled: Labelled, settings: DetectorTraining) -> _Run:
@@ -154,7 +152,12 @@ class _Run:
         some = (labelled.clear(i).image for i in range(0, len(labelled.samples), every))
         of_f = initial_values(load_reference(Start()), some, settings.image_size)
         known = {k: v for k, v in of_f.items() if not k.startswith("landmarks.")}
-        return cls(begun(FAMILIES[FAMILY], settings.seed, known), settings)
+        return cls(seeded(FAMILIES[FAMILY], settings.seed, known), settings)
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self.trainer.age
 
     @property
     def average(self) -> DetectorNet:
@@ -165,9 +168,8 @@ class _Run:
 
     def learn(self, batch: Example) -> float:
         """One update; the loss before it."""
-        loss = self.trainer.step(self.net, self.optimizer, batch, self.step)
+        loss = self.trainer.step(batch)
         self._average.update_parameters(self.net)
-        self.step += 1
         return loss.item()
 
     def save(self, out: Path, settings: DetectorTraining) -> None:
@@ -198,7 +200,7 @@ class _Run:
             raise TrainingError(
                 f"{path}: made with another {', '.join(other)}; resume with the same"
             )
-        self.step = int(content["step"])
+        self.trainer.age = int(content["step"])
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        return {"net": self.net, "average": self._average, "optimizer": self.optimizer}
+        return {"net": self.net, "average": self._average, "optimizer": self.trainer.optimizer}
