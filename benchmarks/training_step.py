@@ -25,14 +25,12 @@ from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.config_file import read_config
 from dartblur.datasets import FORMATS
 from dartblur.datasets.labelled import load_labelled
-from dartblur.nets.discriminator import Discriminator
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.nets.unet import FrameGenerator
 from dartblur.second_order import AdamState
 from dartblur.training.compositing import Batch, mask_of
 from dartblur.training.config import Data, Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
-from dartblur.training.discriminator import CHANNELS
 from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
 from dartblur.training.reference import Reference, Start, load_reference, with_detections
 from dartblur.training.run import make_generator
@@ -89,14 +87,13 @@ def ours(f: Reference, whole: bool) -> Callable[[Batch], None]:
     shipped = read_config(TrainingConfig, COMPACT).generator
     generator, compose = make_generator(Generator("unet", width=1.0) if whole else shipped)
     adversary = RetinaFace().to(memory_format=torch.channels_last)
-    discriminator = Discriminator(CHANNELS)  # of realism, which is no objective of the paper
     optimizer = torch.optim.Adam(generator.parameters(), 2e-4)
     weights = Objectives(reference_features=0.0, cycle=1.0)
     inner = Inner(from_block=0 if whole else 6)
 
     def step(batch: Batch) -> None:
         moments = AdamState.fresh(inner_parameters(adversary, inner.from_block))
-        detectors = Detectors(f, f.family, adversary, moments, 10.0, discriminator)
+        detectors = Detectors(f, f.family, adversary, moments, 10.0, None)
         forward = ForwardPass(compose(generator, batch), batch, detectors, weights, inner)
         losses = [getattr(weights, n) * OBJECTIVES[n](forward) for n in active(weights)]
         parameters = list(generator.parameters())

@@ -20,7 +20,6 @@ from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
-from dartblur.nets.discriminator import Discriminator
 from dartblur.nets.families import FAMILIES, seeded
 from dartblur.nets.unet import FrameGenerator
 from dartblur.training.adversaries import Pool
@@ -28,7 +27,6 @@ from dartblur.training.algorithm import Training, one_round
 from dartblur.training.compositing import Batch, composite_frame, mask_of
 from dartblur.training.config import Adversaries, Data, Generator, Inner, Objectives, TrainingConfig
 from dartblur.training.data import Batches
-from dartblur.training.discriminator import CHANNELS, Judge
 from dartblur.training.reference import Reference
 
 LOSSES = {"retinaface": plain.retinaface_loss, "pyramidbox-small": plain.pyramidbox_loss}
@@ -70,8 +68,7 @@ def made(family: str, config: TrainingConfig) -> tuple[Training, Reference]:
     f = seeded(FAMILIES[family], 7, {}).eval().requires_grad_(False)
     pool = Pool(config.adversaries, f.state_dict(), {}, 1, torch.device("cpu"))
     average = copy.deepcopy(generator)
-    judge = Judge(Discriminator(CHANNELS), Noting(torch.nn.Linear(1, 1)))
-    training = Training(generator, average, Noting(generator), pool, judge, composite_frame)
+    training = Training(generator, average, Noting(generator), pool, None, composite_frame)
     return training, Reference(FAMILIES[family], f)
 
 
@@ -106,8 +103,8 @@ def test_losses_and_gradients_are_those_of_the_transcription(
     # Adam has moments then.
     for _ in range(2):
         training.pool.members[0].step((batch.clear, batch.labels))
-    judge = copy.deepcopy(training.pool.members[0])
-    f_g, adam = judge.net.eval(), judge.optimizer if kind == "adam" else None
+    member = copy.deepcopy(training.pool.members[0])
+    f_g, adam = member.net.eval(), member.optimizer if kind == "adam" else None
     g = copy.deepcopy(training.generator)
     losses, _ = one_round(training, reference, batch, config, Fabric(accelerator="cpu"))
 

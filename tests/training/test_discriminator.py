@@ -12,7 +12,7 @@ from dartblur.anonymizers import Blur
 from dartblur.anonymizers.windows import WindowGeometry
 from dartblur.datasets.labelled import LabelledImage
 from dartblur.faces import Faces
-from dartblur.nets.discriminator import Discriminator
+from dartblur.nets.discriminator import ProjectedDiscriminator
 from dartblur.nets.retinaface import RetinaFace
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Data
@@ -58,7 +58,7 @@ def test_every_face_counts_alike_at_every_level(batch: Batch, size: tuple[int, i
 
 
 def test_a_blur_is_soon_told_from_a_face(f: RetinaFace, batch: Batch) -> None:
-    net = Discriminator(CHANNELS, 8)
+    net = ProjectedDiscriminator(CHANNELS, 8)
     adam = torch.optim.Adam(net.parameters(), 3e-3, betas=(0.0, 0.99))
     losses = []
     for _ in range(25):
@@ -72,7 +72,7 @@ def test_a_blur_is_soon_told_from_a_face(f: RetinaFace, batch: Batch) -> None:
 
 
 def test_of_two_pictures_that_are_one_nothing_can_be_told(f: RetinaFace, batch: Batch) -> None:
-    net = Discriminator(CHANNELS, 8)
+    net = ProjectedDiscriminator(CHANNELS, 8)
     loss, _ = discriminator_gradients(net, f, batch, composite(batch, batch.clear), share=1.0)
     # Both sides of the hinge see the same values, which lie between -1 and 1 at first.
     assert float(loss) == pytest.approx(2, abs=1e-4)

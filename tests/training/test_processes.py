@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,15 +26,16 @@ Note = dict[str, Any]
 CHANGES = {"rounds = 8": "rounds = 2\nthreads = 1", "clip = 1.0": "clip = 1e9"}
 
 
-def config_of(ground: Ground, tmp_path: Path, begin_from: Path | None = None) -> Path:
+class EnoughError(Exception):
+    """A round is done."""
+
+
+def config_of(ground: Ground, tmp_path: Path) -> Path:
     text = ground.config.read_text()
     for old, new in CHANGES.items():
         assert text.count(f"\n{old}") == 1
         text = text.replace(f"\n{old}", f"\n{new}")
-    if begin_from:
-        text = text.replace("\nrounds = 2", "\nrounds = 1")  # of which alone there is a note
-        text = text.replace("[run]\n", f'[run]\nbegin_from = "{begin_from.as_posix()}"\n')
-    path = tmp_path / ("one.toml" if begin_from else "two.toml")
+    path = tmp_path / "two.toml"
     path.write_text(text)
     return path
 
@@ -55,21 +57,32 @@ def by_two(ground: Ground, tmp_path: Path) -> Path:
 def alone(ground: Ground, tmp_path: Path, start: Path, rank: int) -> Note:
     """What the batches of one of the two processes make of the first round."""
     out = tmp_path / f"alone-{rank}"
+    (out / "run").mkdir(parents=True)
+    shutil.copy(start / "checkpoint.pt", out / "run")
 
     def of_rank(*settings: Any) -> Batches:
         *others, seed, first = settings
         return Batches(*others, (seed[0], rank), first)
 
+    noted = two_processes.noting(out, fit.one_round)
+
+    def once(*arguments: Any) -> None:
+        noted(*arguments)
+        raise EnoughError
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit, "Batches", of_rank)
-        patch.setattr(fit, "one_round", two_processes.noting(out, fit.one_round))
+        patch.setattr(fit, "one_round", once)
+        patch.setattr(fit, "_warm_up", lambda *_: None)  # which the two have behind them
         threads = torch.get_num_threads()
         try:
-            train(
-                config=config_of(ground, tmp_path, start / "checkpoint.pt"),
-                data=ground.data,
-                out=out / "run",
-            )
+            with pytest.raises(EnoughError):
+                train(
+                    config=config_of(ground, tmp_path),
+                    data=ground.data,
+                    out=out / "run",
+                    resume=True,
+                )
         finally:
             torch.set_num_threads(threads)
     return note(out / "1-0.pt")

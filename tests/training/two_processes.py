@@ -24,7 +24,7 @@ def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
     def noted(training: Training, *rest: Any) -> Any:
         config, fabric = rest[-2:]
         if training.round == 0 and fabric.is_global_zero:
-            (out / "start").mkdir(parents=True)
+            (out / "start").mkdir(parents=True, exist_ok=True)
             checkpoint.save(training, config, out / "start")
         losses, painted = one_round(training, *rest)
         optimizer = training.optimizer.state_dict()["state"]

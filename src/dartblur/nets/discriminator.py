@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 
-class Discriminator(nn.Module):
+class ProjectedDiscriminator(nn.Module):
     """One small head a level of features; high where a face looks natural.
 
     channels: of each level. width: of the heads.

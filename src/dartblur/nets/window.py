@@ -152,19 +152,17 @@ class WindowGenerator(nn.Module):
         cut = self.table[:, at].transpose(0, 1).reshape(seed.shape[0], self.noise, side, side)
         return cut.to(self.grid.dtype) * _NOISE_STEP
 
-    def head(self, begun: Tensor, features: Tensor, noise: Tensor, log_size: Tensor) -> Tensor:
+    def head(self, base: Tensor, features: Tensor, noise: Tensor, log_size: Tensor) -> Tensor:
         """The change of windows of any size, see `trunk`."""
-        change = self._spread(begun)
+        change = self._spread(base)
         if self.detail is not None:
             change = change + _share(log_size, _FADE) * self.detail(features, noise)
         change = self._limited(change)
         return change * self.inside if self.rim else change
 
-    def head_small(
-        self, begun: Tensor, features: Tensor, noise: Tensor, log_size: Tensor
-    ) -> Tensor:
+    def head_small(self, base: Tensor, features: Tensor, noise: Tensor, log_size: Tensor) -> Tensor:
         """What `head` is for log sizes up to `SMALL`, at less cost."""
-        change = self._limited(self._spread(begun))
+        change = self._limited(self._spread(base))
         return change * self.inside if self.rim else change
 
     def _spread(self, change: Tensor) -> Tensor:

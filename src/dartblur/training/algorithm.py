@@ -17,7 +17,7 @@ from dartblur.second_order import AdamState
 from dartblur.training.adversaries import Pool
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import TrainingConfig
-from dartblur.training.discriminator import Judge, discriminator_gradients
+from dartblur.training.discriminator import TrainedDiscriminator, discriminator_gradients
 from dartblur.training.objectives import OBJECTIVES, Detectors, ForwardPass, inner_parameters
 from dartblur.training.provenance import Provenance
 from dartblur.training.reference import Reference
@@ -35,14 +35,14 @@ from dartblur.training.updates import (
 class Training:
     """All that changes while training, and how g is put into the picture; `round` are done.
 
-    origin: see `provenance`.
+    discriminator: None where the objective `realism` has no weight. origin: see `provenance`.
     """
 
     generator: nn.Module
     average: nn.Module
     optimizer: torch.optim.Optimizer
     pool: Pool
-    judge: Judge
+    discriminator: TrainedDiscriminator | None
     compose: Callable[[nn.Module, Batch], Composite]
     origin: Provenance = field(default_factory=dict)
     round: int = 0
@@ -61,7 +61,7 @@ def one_round(
         theta = inner_parameters(f_g.net, config.inner.from_block)
         moments = AdamState.of(f_g.optimizer, theta)
         detectors = Detectors(
-            reference, f_g.family, f_g.net, moments, config.adversaries.clip, training.judge.net
+            reference, f_g.family, f_g.net, moments, f_g.clip, training.discriminator
         )
         rate = generator_rate(config, training.round)
         for names in updates_of(config, training.round):  # each alone, as in the paper, or all
@@ -72,12 +72,12 @@ def one_round(
             gradients = generator_gradients(g, composite, forward, parts)
             descend(training.optimizer, rate, gradients, config.generator.clip, fabric)
             losses |= parts
-        if config.objectives.realism:
-            judge, own = training.judge, config.discriminator
+        if (discriminator := training.discriminator) is not None:
+            own = config.discriminator
             losses["discriminator"], gradients = discriminator_gradients(
-                judge.net, reference.net, batch, composite, own.share
+                discriminator.net, reference.net, batch, composite, own.share
             )
-            descend(judge.optimizer, own.rate, gradients, own.clip, fabric)
+            descend(discriminator.optimizer, own.rate, gradients, own.clip, fabric)
         update_average(training.average, g, config.generator.ema, training.round)
     else:
         with torch.no_grad():

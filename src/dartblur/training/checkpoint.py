@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ import torch
 from dartblur.config_file import build_config, differing_fields
 from dartblur.errors import TrainingError
 from dartblur.training.config import TrainingConfig
-from dartblur.training.provenance import record
 
 if TYPE_CHECKING:
     from dartblur.training.algorithm import Training
@@ -35,10 +35,13 @@ def save(training: Training, config: TrainingConfig, out: Path) -> None:
         "average": training.average.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "pool": training.pool.state_dict(),
-        "discriminator": training.judge.net.state_dict(),
-        "discriminator_optimizer": training.judge.optimizer.state_dict(),
         "origin": training.origin,
     }
+    if training.discriminator is not None:
+        content |= {
+            "discriminator": training.discriminator.net.state_dict(),
+            "discriminator_optimizer": training.discriminator.optimizer.state_dict(),
+        }
     write(content, out, f"round {training.round}")
 
 
@@ -96,6 +99,18 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+def config_of(content: Mapping[str, Any], path: Path) -> TrainingConfig:
+    """The configuration that a checkpoint was made with.
+
+    Raises:
+        ConfigError: this version cannot go on with it; `path` begins the message.
+    """
+    held = {table: dict(fields) for table, fields in content["config"].items()}
+    # An earlier version's: how that training began says nothing to one that goes on.
+    held["run"].pop("begin_from", None)
+    return build_config(TrainingConfig, held, str(path))
+
+
 def restore(training: Training, config: TrainingConfig, out: Path) -> None:
     """Takes up the run in `out` where it was saved.
 
@@ -104,7 +119,7 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
     """
     path = out / NAME
     content = read(path)
-    held = build_config(TrainingConfig, content["config"], str(path))
+    held = config_of(content, path)
     differing = [name for name in differing_fields(held, config) if name not in _FREE]
     if differing:
         raise TrainingError(
@@ -123,25 +138,14 @@ def restore(training: Training, config: TrainingConfig, out: Path) -> None:
     _fill(training, content, path)
 
 
-def take_over(training: Training, path: Path) -> None:
-    """Begins a training, at its round 0, with the nets and optimizers of another one.
-
-    Raises:
-        TrainingError: as for `read`, or the nets are of another shape.
-    """
-    content = read(path)
-    before = record(content["config"], content["round"], content["origin"])
-    training.origin = {**training.origin, "begun_from": before}
-    _fill(training, content, path)
-
-
 def _fill(training: Training, content: dict[str, Any], path: Path) -> None:
     try:
         training.generator.load_state_dict(content["generator"])
         training.average.load_state_dict(content["average"])
         training.optimizer.load_state_dict(content["optimizer"])
         training.pool.load_state_dict(content["pool"])
-        training.judge.net.load_state_dict(content["discriminator"])
-        training.judge.optimizer.load_state_dict(content["discriminator_optimizer"])
+        if training.discriminator is not None:
+            training.discriminator.net.load_state_dict(content["discriminator"])
+            training.discriminator.optimizer.load_state_dict(content["discriminator_optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(f"{path}: holds other nets than the configuration ({error})") from error

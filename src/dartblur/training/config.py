@@ -161,8 +161,7 @@ class Run:
 
     rounds: in all. prior_rounds: so many of them, the first ones, are for the objectives that need
     no detector in training (review, prior and realism); there are no adversaries until then.
-    begin_from: a checkpoint whose nets and optimizers are taken over, at round 0 of this
-    configuration. epoch: its rounds; 0 where nothing goes by epochs. save_minutes: between
+    epoch: its rounds; 0 where nothing goes by epochs. save_minutes: between
     checkpoints. sheet_rounds: from one picture sheet to the next. precision: as Lightning Fabric
     names it.
     """
@@ -170,7 +169,6 @@ class Run:
     rounds: int = 1000
     prior_rounds: int = 0
     epoch: int = 0
-    begin_from: str = ""
     seed: int = 0
     save_minutes: float = 3.0
     sheet_rounds: int = 200

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +18,10 @@ from torch import Tensor
 
 from dartblur.anonymizers.frames import FrameGeometry
 from dartblur.anonymizers.generator_file import GeneratorMetadata
-from dartblur.config_file import build_config
 from dartblur.errors import TrainingError
 from dartblur.files import write_atomically
 from dartblur.nets.window import SMALL, WindowGenerator
 from dartblur.training import checkpoint
-from dartblur.training.config import TrainingConfig
 from dartblur.training.provenance import record
 from dartblur.training.run import make_generator
 
@@ -41,10 +40,10 @@ def export(run: Path, out: Annotated[Path, Parameter(alias="-o")]) -> None:
         TrainingError: there is no checkpoint, it is damaged, or the file cannot be written.
     """
     content = checkpoint.read(run / checkpoint.NAME)
-    config = build_config(TrainingConfig, content["config"], str(run))
+    config = checkpoint.config_of(content, run)
     net, _ = make_generator(config.generator)
     net.load_state_dict(content["average"])
-    training = record(content["config"], content["round"], content["origin"])
+    training = record(asdict(config), content["round"], content["origin"])
     if isinstance(net, WindowGenerator):
         windows = GeneratorMetadata(config.blur, config.generator.geometry, training)
         export_window(net, windows, out)
@@ -66,10 +65,10 @@ class _Window(torch.nn.Module):
         self.net = net
 
     def forward(self, windows: Tensor, log_size: Tensor, seed: Tensor) -> Tensor:
-        begun, features, noise = self.net.trunk(windows, log_size, seed)
+        base, features, noise = self.net.trunk(windows, log_size, seed)
         larger = (log_size > SMALL).any()
         ways = self.net.head, self.net.head_small
-        change: Tensor = torch.cond(larger, *ways, (begun, features, noise, log_size))
+        change: Tensor = torch.cond(larger, *ways, (base, features, noise, log_size))
         return change
 
 

@@ -40,7 +40,8 @@ def fit(
         TrainingError: a loss is not finite; the last checkpoint is kept.
     """
     batches = _loader(pictures, config, training.round, fabric)
-    names = [*active(config.objectives), "discriminator", "adversary"]
+    own = ["discriminator"] if training.discriminator else []
+    names = [*active(config.objectives), *own, "adversary"]
     saved = time.monotonic()
     first, began = training.round, time.monotonic()
     # Also where training fails: the bar has a thread, and hides the cursor.
@@ -50,7 +51,7 @@ def fit(
         for batch in batches:
             if training.round >= config.run.rounds:
                 break
-            if training.round == config.run.prior_rounds and not config.run.begin_from:
+            if training.round == config.run.prior_rounds:
                 _warm_up(
                     training, _loader(pictures, config, training.round, fabric), fabric, status
                 )

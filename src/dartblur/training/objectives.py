@@ -16,9 +16,7 @@ from dartblur.losses.adversarial import generator_loss
 from dartblur.losses.faces import cell_means, prior_distance
 from dartblur.losses.review import review_loss
 from dartblur.nets.base import DetectorNet, Raw
-from dartblur.nets.discriminator import Discriminator
 from dartblur.nets.families import Family, Loss
-from dartblur.nets.retinaface import RetinaFace
 from dartblur.second_order import (
     AdamState,
     Parameters,
@@ -29,6 +27,7 @@ from dartblur.second_order import (
 )
 from dartblur.training.compositing import Batch, Composite
 from dartblur.training.config import Inner, Objectives
+from dartblur.training.discriminator import TrainedDiscriminator, seen_by
 from dartblur.training.reference import Reference
 
 _BLOCKS = 14
@@ -39,7 +38,7 @@ _BLOCKS = 14
 class Detectors:
     """What the generator is judged by: f (frozen), and f_g with the moments of its Adam.
 
-    clip: largest norm of a gradient that f_g learns by.
+    clip: largest norm of a gradient that f_g learns by. discriminator: None without `realism`.
     """
 
     reference: Reference
@@ -47,7 +46,7 @@ class Detectors:
     adversary: DetectorNet
     moments: AdamState
     clip: float
-    discriminator: Discriminator
+    discriminator: TrainedDiscriminator | None
 
 
 @dataclass
@@ -167,10 +166,10 @@ def prior(forward: ForwardPass) -> Tensor:
 
 def realism(forward: ForwardPass) -> Tensor:
     """A discriminator, which sees g(x, b) as f does, takes its faces for natural ones (ours)."""
-    f = forward.detectors.reference.net
-    assert isinstance(f, RetinaFace)
-    levels = [*f.shallow(forward.composite.image), *forward.f_features]
-    return generator_loss(forward.detectors.discriminator(levels), forward.batch.face_weights)
+    f, discriminator = forward.detectors.reference.net, forward.detectors.discriminator
+    assert discriminator is not None
+    levels = seen_by(f, forward.composite.image, forward.f_features)
+    return generator_loss(discriminator.net(levels), forward.batch.face_weights)
 
 
 OBJECTIVES: Mapping[str, Callable[[ForwardPass], Tensor]] = MappingProxyType(

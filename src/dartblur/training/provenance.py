@@ -1,4 +1,4 @@
-"""Where a generator comes from: code, data, and what came before, as JSON holds it."""
+"""Where a generator comes from: code and data, as JSON holds it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from typing import Any
 from dartblur.faces import Sample
 
 Provenance = dict[str, Any]
-"""version, commits (of all code that took part; empty where nobody knows), data, and for a training
-that took over another one's nets, `begun_from`: that one's record, see `record`."""
+"""version, commits (of all code that took part; empty where nobody knows) and data."""
 
-_FILES = (("start", "reference"), ("start", "backbone"), ("run", "begin_from"))
+_FILES = (("start", "reference"), ("start", "backbone"))
 """Fields of the configuration that name a file, by table."""
 
 

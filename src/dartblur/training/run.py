@@ -19,7 +19,7 @@ from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import ConfigError, TrainingError
 from dartblur.faces import Sample
-from dartblur.nets.discriminator import Discriminator
+from dartblur.nets.discriminator import ProjectedDiscriminator
 from dartblur.nets.unet import FrameGenerator
 from dartblur.nets.window import WindowGenerator
 from dartblur.training import checkpoint
@@ -27,7 +27,7 @@ from dartblur.training.adversaries import Pool, State
 from dartblur.training.algorithm import Training
 from dartblur.training.compositing import Batch, Composite, composite_frame, composite_windows
 from dartblur.training.config import Data, Generator, TrainingConfig
-from dartblur.training.discriminator import CHANNELS, Judge
+from dartblur.training.discriminator import CHANNELS, TrainedDiscriminator
 from dartblur.training.fit import fit
 from dartblur.training.progress import LOG, SHEETS, StatusLines
 from dartblur.training.provenance import provenance
@@ -98,8 +98,6 @@ def train(
         backbone = {name: of_f[name] for name in backbone}
     training = fresh(settings, of_f, backbone, fabric)
     training.origin = provenance(data, samples[: len(pictures)])
-    if settings.run.begin_from and not resume:
-        checkpoint.take_over(training, Path(settings.run.begin_from))
     if resume:
         checkpoint.restore(training, settings, out)
     with _repeatable(fabric.device):
@@ -131,13 +129,15 @@ def fresh(settings: TrainingConfig, of_f: State, backbone: State, fabric: Fabric
     )
     pool = Pool(settings.adversaries, of_f, backbone, settings.run.seed, fabric.device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    return Training(generator, average, optimizer, pool, _judge(settings, fabric), compose)
+    discriminator = _discriminator(settings, fabric) if settings.objectives.realism else None
+    return Training(generator, average, optimizer, pool, discriminator, compose)
 
 
-def _judge(settings: TrainingConfig, fabric: Fabric) -> Judge:
+def _discriminator(settings: TrainingConfig, fabric: Fabric) -> TrainedDiscriminator:
     own = settings.discriminator
-    net = Discriminator(CHANNELS, own.width).to(fabric.device)
-    return Judge(net, torch.optim.Adam(net.parameters(), lr=own.rate, betas=own.betas))
+    net = ProjectedDiscriminator(CHANNELS, own.width).to(fabric.device)
+    optimizer = torch.optim.Adam(net.parameters(), lr=own.rate, betas=own.betas)
+    return TrainedDiscriminator(net, optimizer)
 
 
 def make_generator(

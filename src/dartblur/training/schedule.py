@@ -55,9 +55,9 @@ def generator_rate(config: TrainingConfig, done: int) -> float:
     settings = config.generator
     prior = config.run.prior_rounds
     # Each stage has a schedule of its own.
-    begun, ends = (0, prior) if in_prior_stage(config, done) else (prior, config.run.rounds)
-    warm = min(1.0, (done - begun + 1) / max(settings.warm_up, 1))
-    fall = 0.5 * (1 + math.cos(math.pi * min((done - begun) / (ends - begun), 1)))
+    begins, ends = (0, prior) if in_prior_stage(config, done) else (prior, config.run.rounds)
+    warm = min(1.0, (done - begins + 1) / max(settings.warm_up, 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min((done - begins) / (ends - begins), 1)))
     rate = settings.rate * warm * (settings.decay + (1 - settings.decay) * fall)
     if not config.run.epoch:
         return rate
