@@ -6,6 +6,7 @@ import logging
 import pickle
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from dartblur.errors import UsageError
@@ -16,6 +17,9 @@ Result = TypeVar("Result")
 LOCAL = "local"
 # A task of Ray's: what is done again when an actor or its machine dies.
 _JOBS_A_TASK = 16
+# Jobs that the driver holds for each actor: minutes of work, so that waiting for the last of them,
+# and starting the actors anew for the next, is little beside it.
+_JOBS_AN_ACTOR = 1024
 # Results that an actor hands on together.
 _TOGETHER = 4
 
@@ -33,6 +37,7 @@ def ray_map(
     `work` and jobs travel pickled; each actor keeps its own copy of `work`, and with it what that
     makes once, as networks are. When an actor dies, Ray starts another and gives it the whole task
     again, as often as it takes (Ray Data's default): `work` must do no harm when it is done twice.
+    Jobs are taken as they are needed, `_JOBS_AN_ACTOR` for each actor at a time.
 
     address: of a cluster, as `ray.init` takes it ("auto", "ray://head:10001"), or "local" for one
     of this machine alone. gpus: that each actor asks for.
@@ -41,29 +46,35 @@ def ray_map(
         UsageError: Ray is not installed, or no cluster is at the address.
     """
     ray, pyarrow = _imported()
-    packed = [pickle.dumps(job) for job in jobs]
-    if not packed:
+    tables = (pyarrow.table({"job": some}) for some in _packed(jobs))
+    window = list(islice(tables, actors * _JOBS_AN_ACTOR // _JOBS_A_TASK))
+    if not window:
         return
     started = _connect(ray, address, actors)
     try:
-        tables = [
-            pyarrow.table({"job": packed[start : start + _JOBS_A_TASK]})
-            for start in range(0, len(packed), _JOBS_A_TASK)
-        ]
-        results = ray.data.from_arrow(tables).map_batches(
-            _Actor,
-            fn_constructor_args=(ray.cloudpickle.dumps(work),),
-            batch_size=_TOGETHER,
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            num_cpus=1,
-            num_gpus=gpus or None,
-        )
-        for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
-            for result in batch["result"]:
-                yield pickle.loads(result)
+        while window:
+            results = ray.data.from_arrow(window).map_batches(
+                _Actor,
+                fn_constructor_args=(ray.cloudpickle.dumps(work),),
+                batch_size=_TOGETHER,
+                compute=ray.data.ActorPoolStrategy(size=actors),
+                num_cpus=1,
+                num_gpus=gpus or None,
+            )
+            for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
+                for result in batch["result"]:
+                    yield pickle.loads(result)
+            window = list(islice(tables, actors * _JOBS_AN_ACTOR // _JOBS_A_TASK))
     finally:
         if started:
             ray.shutdown()
+
+
+def _packed(jobs: Iterable[Job]) -> Iterator[list[bytes]]:
+    """The jobs of one task after the other."""
+    packed = (pickle.dumps(job) for job in jobs)
+    while some := list(islice(packed, _JOBS_A_TASK)):
+        yield some
 
 
 class _Actor:

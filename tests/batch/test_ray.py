@@ -23,6 +23,7 @@ ray = pytest.importorskip("ray", reason="needs the extra cluster: pip install 'd
 from dartblur.batch import dataset_command
 from dartblur.batch.copier import CopyJob
 from dartblur.batch.manifest import read_manifest
+from dartblur.cluster import ray_map
 from dartblur.records import Record
 
 # The command, which kills itself once it has booked three files.
@@ -96,12 +97,12 @@ def test_killed_actors_and_a_killed_command_lose_nothing(
     done = subprocess.run(dying, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
-    real, died = dataset_command.ray_map, tmp_path / "died"
+    died = tmp_path / "died"
 
-    def ray_map(work: Any, *rest: Any, **more: Any) -> Any:
-        return real(DyingActor(work, "39.png", died), *rest, **more)
+    def dying_map(work: Any, *rest: Any, **more: Any) -> Any:
+        return ray_map(DyingActor(work, "39.png", died), *rest, **more)
 
-    monkeypatch.setattr(dataset_command, "ray_map", ray_map)
+    monkeypatch.setattr(dataset_command, "ray_map", dying_map)
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     outcome = command(*with_ray)
     assert outcome.status == 1
@@ -117,6 +118,22 @@ def test_killed_actors_and_a_killed_command_lose_nothing(
     assert lines[0].read_bytes() == lines[1].read_bytes()
     assert set(Counter(row.file for row in read_manifest(lines[0])).values()) == {1}
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_jobs_are_taken_by_windows(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dartblur.cluster._JOBS_AN_ACTOR", 32)
+    taken = 0
+
+    def jobs() -> Iterator[int]:
+        nonlocal taken
+        for number in range(70):
+            taken += 1
+            yield number
+
+    results = ray_map(abs, jobs(), 1, cluster)
+    found = [next(results)]
+    assert taken == 32
+    assert sorted([*found, *results]) == list(range(70))
 
 
 def test_a_cluster_that_is_not_there_is_named(
