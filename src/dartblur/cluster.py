@@ -6,6 +6,7 @@ import logging
 import pickle
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ def ray_map(
         while window:
             results = ray.data.from_arrow(window).map_batches(
                 _Actor,
-                fn_constructor_args=(ray.cloudpickle.dumps(work),),
+                fn_constructor_args=(ray.cloudpickle.dumps(work), _TOGETHER if gpus else 1),
                 batch_size=_TOGETHER,
                 compute=ray.data.ActorPoolStrategy(size=actors),
                 num_cpus=1,
@@ -78,13 +79,17 @@ def _packed(jobs: Iterable[Job]) -> Iterator[list[bytes]]:
 
 
 class _Actor:
-    """One process of the pool."""
+    """One process of the pool; on a GPU its threads' calls of a network become batches."""
 
-    def __init__(self, work: bytes) -> None:
-        self.work = pickle.loads(work)
+    def __init__(self, work: bytes, threads: int) -> None:
+        self.work, self.threads = pickle.loads(work), threads
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"result": [pickle.dumps(self.work(pickle.loads(job))) for job in batch["job"]]}
+        with ThreadPoolExecutor(self.threads) as pool:
+            return {"result": list(pool.map(self._done, batch["job"]))}
+
+    def _done(self, job: bytes) -> bytes:
+        return pickle.dumps(self.work(pickle.loads(job)))
 
 
 def _check_reachable(address: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -43,6 +44,9 @@ _INSTALL = MappingProxyType(
         "directml": "it needs Windows and onnxruntime-directml in place of onnxruntime",
     }
 )
+# How many pictures, tiles or windows a network is given at once where calls wait for it. On the
+# processor more at a time are no faster; other devices compile a network for each number.
+_AT_ONCE: Mapping[str, int] = MappingProxyType({"cuda": 8})
 _log = logging.getLogger(__name__)
 
 Inputs = Mapping[str, npt.NDArray[Any]]
@@ -73,18 +77,107 @@ def providers(device: str = DEFAULT_DEVICE) -> list[str]:
     return list(dict.fromkeys(PROVIDERS[d] for d in wanted))
 
 
+@dataclass(eq=False)
+class _Call:
+    """One call of a network: its inputs, and what came of it."""
+
+    inputs: Inputs
+    outputs: Maps | None = None
+    error: Exception | None = None
+
+    @property
+    def size(self) -> int:
+        """How many pictures, tiles or windows it is of."""
+        return len(next(iter(self.inputs.values())))
+
+    @property
+    def ended(self) -> bool:
+        """Whether anything came of it."""
+        return self.outputs is not None or self.error is not None
+
+    def fits(self, other: _Call) -> bool:
+        """Whether the two may be one batch."""
+        return all(a.shape[1:] == other.inputs[name].shape[1:] for name, a in self.inputs.items())
+
+
+class Batcher:
+    """Runs the calls of several threads as one batch: while one runs, others gather.
+
+    Nobody waits for a batch to be full: what has gathered and fits is run when the network is free.
+    Where a batch fails, its calls are run one by one: an error is told to the call that it is of.
+
+    run: of the network, whose inputs and outputs all begin with the axis of the batch. most: in a
+    batch; 1: calls are run as they come.
+    """
+
+    def __init__(self, run: Callable[[Inputs], Maps], most: int) -> None:
+        self._run, self._most = run, most
+        self._waiting: list[_Call] = []
+        self._running = False
+        self._turn = Condition()
+
+    def __call__(self, inputs: Inputs) -> Maps:
+        """What the network makes of these inputs."""
+        if self._most == 1:
+            return self._run(inputs)
+        call = _Call(inputs)
+        with self._turn:
+            self._waiting.append(call)
+            self._turn.wait_for(lambda: call.ended or not self._running)
+            if not call.ended:
+                self._running = True
+                batch = self._taken(call)
+        if not call.ended:
+            try:
+                self._end(batch)
+            finally:
+                with self._turn:
+                    self._running = False
+                    self._turn.notify_all()
+        if call.error is not None:
+            raise call.error
+        assert call.outputs is not None
+        return call.outputs
+
+    def _taken(self, first: _Call) -> list[_Call]:
+        """The call, and those that wait and fit."""
+        batch, size = [first], first.size
+        for call in self._waiting:
+            if call is not first and size + call.size <= self._most and call.fits(first):
+                batch.append(call)
+                size += call.size
+        self._waiting = [call for call in self._waiting if call not in batch]
+        return batch
+
+    def _end(self, batch: list[_Call]) -> None:
+        names = batch[0].inputs
+        try:
+            whole = self._run({n: np.concatenate([c.inputs[n] for c in batch]) for n in names})
+        except Exception as error:  # noqa: BLE001 - told to the call that it is of
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            for call in batch:
+                self._end([call])
+            return
+        ends = np.cumsum([call.size for call in batch])
+        for call, end in zip(batch, ends, strict=True):
+            call.outputs = {name: part[end - call.size : end] for name, part in whole.items()}
+
+
 @dataclass(frozen=True)
 class Network:
     """One ONNX file; loaded when first used, then shared by all threads.
 
-    threads: CPU cores that one call uses, 0 for as many as there are. It travels to other
-    processes without its session, and is loaded anew there.
+    threads: CPU cores that one call uses, 0 for as many as there are. On a GPU, calls by several
+    threads are run together where they can be, see `Batcher`. It travels to other processes without
+    its session, and is loaded anew there.
     """
 
     file: Path
     threads: int = 1
     device: str = DEFAULT_DEVICE
-    _session: list[ort.InferenceSession] = field(
+    _session: list[tuple[ort.InferenceSession, Batcher]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
     _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
@@ -97,9 +190,7 @@ class Network:
         Raises:
             ConfigError: the file is missing, or no network that can be run.
         """
-        session = self.session()
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        return self._loaded()[1](inputs)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -115,18 +206,32 @@ class Network:
     @property
     def device_in_use(self) -> str:
         """The device that it really runs on, which may be slower than the one asked for."""
-        in_use = self.session().get_providers()[0]
-        return next(device for device, provider in PROVIDERS.items() if provider == in_use)
+        return _device_of(self.session())
 
     def session(self) -> ort.InferenceSession:
         """ONNX Runtime's own object."""
+        return self._loaded()[0]
+
+    def _loaded(self) -> tuple[ort.InferenceSession, Batcher]:
         with self._lock:
             if not self._session:
-                self._session.append(_load(self.file, self.threads, self.device))
+                session = _load(self.file, self.threads, self.device)
+                batcher = Batcher(partial(_run, session), _AT_ONCE.get(_device_of(session), 1))
+                self._session.append((session, batcher))
             return self._session[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Network, (self.file, self.threads, self.device))
+
+
+def _run(session: ort.InferenceSession, inputs: Inputs) -> Maps:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+
+
+def _device_of(session: ort.InferenceSession) -> str:
+    in_use = session.get_providers()[0]
+    return next(device for device, provider in PROVIDERS.items() if provider == in_use)
 
 
 def _load(file: Path, threads: int, device: str) -> ort.InferenceSession:
