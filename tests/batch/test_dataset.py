@@ -102,7 +102,7 @@ def test_only_named_classes_are_faces(tmp_path: Path, copy: Callable[..., Outcom
     words = (tmp_path / "src", tmp_path / "dst", "--hidden", "labelled")
     assert copy(*words, "--classes", "cat").status == 0
     assert rows(tmp_path / "dst")["val2017/a.jpg"].boxes == ()
-    assert copy(*words, "--classes", "Dog", "cat").status == 0
+    assert copy(*words, "--classes", "Dog,cat").status == 0
     assert len(rows(tmp_path / "dst")["val2017/a.jpg"].boxes) == 1
 
 

@@ -90,7 +90,7 @@ def dataset(
     hidden
         `labelled` faces, `detected` ones, or `both`. Labels never change.
     classes
-        Names of classes that are faces, where the labels tell several classes.
+        Names of classes that are faces, where the labels tell several classes: `head,face`.
     keep
         A pattern of files that are copied as they are though they are no text, `*.mat`; may be
         given several times.
@@ -134,7 +134,7 @@ def dataset(
     if ray:
         # Actors stand in other folders.
         src, dst, state = src.absolute(), dst.absolute(), state and state.absolute()
-    named = tuple(name.lower() for name in classes)
+    named = tuple(name.strip().lower() for each in classes for name in each.split(","))
     labels = index_labels(src, format, named)
     if hidden == "labelled" and not labels.by_name and not _has_shards(src):
         raise UsageError(f"{src}: has no labels of faces; --hidden detected searches its pictures")
