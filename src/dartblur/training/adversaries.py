@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from dartblur.nets.families import FAMILIES, PRETRAINED, seeded
 from dartblur.training.config import Adversaries
-from dartblur.training.detector import DetectorTrainer, Example, Schedule
+from dartblur.training.detector import DetectorTrainer, Schedule
 
 State = Mapping[str, Tensor]
 
@@ -42,16 +41,10 @@ class Pool:
         self.members = [self._start(number) for number in range(settings.size)]
         self.started = settings.size
 
-    def warm_up_steps(self) -> int:
-        """How many steps `warm_up` takes."""
-        return sum(self._warm_up_of(i) for i in range(len(self.members)))
-
-    def warm_up(self, examples: Iterator[Example], after: Callable[[Adversary], None]) -> None:
-        """Gives the first members ages spread over a lifetime; `after` follows every step."""
-        for i, member in enumerate(self.members):
-            for example in itertools.islice(examples, self._warm_up_of(i)):
-                member.step(example)
-                after(member)
+    def warm_up_turns(self) -> list[Adversary]:
+        """Whose each step is that gives the first members ages spread over a lifetime."""
+        lifetime, count = self.settings.lifetime, len(self.members)
+        return [m for i, m in enumerate(self.members) for _ in range(lifetime * i // count)]
 
     def at(self, turn: int) -> Adversary:
         """The adversary of a turn; a new one where the last reached its age."""
@@ -91,9 +84,6 @@ class Pool:
             member.net.load_state_dict(held["net"])
             member.optimizer.load_state_dict(held["optimizer"])
             member.age = held["age"]
-
-    def _warm_up_of(self, member: int) -> int:
-        return self.settings.lifetime * member // len(self.members)
 
     def _family(self, number: int) -> str:
         families = self.settings.families

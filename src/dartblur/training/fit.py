@@ -77,10 +77,12 @@ def _warm_up(
     fabric: Fabric,
     status: StatusLines,
 ) -> None:
-    pool = training.pool
+    turns = training.pool.warm_up_turns()
     examples = _examples(training, batches, fabric)
-    steps = status.each(examples, pool.warm_up_steps(), "steps of f_g before the first round")
-    pool.warm_up(steps, lambda adversary: average_adversary(adversary, fabric))
+    told = status.each(examples, len(turns), "steps of f_g before the first round")
+    for adversary, example in zip(turns, told, strict=False):
+        adversary.step(example)
+        average_adversary(adversary, fabric)
 
 
 def _examples(
