@@ -235,8 +235,9 @@ def scale(out: Path, count: int) -> dict[str, Any]:
     with review_of(out) as review:
         index = time.process_time() - started
         app = make_app(review, Applier(review), hosts_of("127.0.0.1", PORT))
-        client = TestClient(app, f"http://127.0.0.1:{PORT}")
-        client.get("/", params={"token": review.sessions.token})
+        here = f"http://127.0.0.1:{PORT}"
+        client = TestClient(app, here + review.sessions.root)
+        client.get(f"{here}/", params={"token": review.sessions.token})
         client.get("/")  # templates are read once
         memory = [process.memory_info().rss]
         started = time.process_time()

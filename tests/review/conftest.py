@@ -50,6 +50,10 @@ class Opened:
     client: TestClient
     stranger: TestClient
 
+    @property
+    def root(self) -> str:
+        return self.review.sessions.root
+
     def get(self, path: str) -> Any:
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
@@ -130,6 +134,7 @@ def _opened(
     applier = Applier(made)
     stack.callback(applier.wait)
     app = make_app(made, applier, hosts_of("127.0.0.1", PORT))
-    client = TestClient(app, BASE, raise_server_exceptions=False)
-    assert client.get("/", params={"token": sessions.token}).status_code == 200
-    return Opened(made, applier, client, TestClient(app, BASE))
+    pages = BASE + sessions.root
+    client = TestClient(app, pages, raise_server_exceptions=False)
+    assert client.get(f"{BASE}/", params={"token": sessions.token}).status_code == 200
+    return Opened(made, applier, client, TestClient(app, pages))

@@ -136,7 +136,7 @@ def test_a_thousand_requests_at_once_lose_nothing_that_was_confirmed(opened: Ope
         transport = httpx2.ASGITransport(opened.client.app)
         cookies = dict(opened.client.cookies)
         async with httpx2.AsyncClient(
-            transport=transport, base_url=BASE, cookies=cookies
+            transport=transport, base_url=BASE + opened.root, cookies=cookies
         ) as client:
 
             async def one(number: int) -> int:

@@ -96,7 +96,7 @@ def draw(page: Any, x1: float, y1: float, x2: float, y2: float) -> None:
 
 def boxes_of(page: Any) -> list[list[float]]:
     number = page.url.split("/picture/")[1].partition("?")[0]
-    answer = page.evaluate(f"fetch('/api/pictures/{number}').then(answer => answer.json())")
+    answer = page.evaluate(f"fetch('../api/pictures/{number}').then(answer => answer.json())")
     return [row["box"] for row in answer["boxes"]]
 
 

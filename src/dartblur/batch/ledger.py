@@ -10,13 +10,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
+from dartblur.batch.database import locked
 from dartblur.batch.inputs import Job
 from dartblur.batch.stamps import Stamp, stamp_of
 from dartblur.errors import UsageError
@@ -315,14 +316,8 @@ class Ledger:
         with self._locked():
             self._base.execute(query, values)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The base for one thread at a time; a full disk, or a fault of it, is told as such."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise OSError(f"{self._path}: cannot be used ({error}); run again") from error
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._lock, self._path)
 
 
 class _UnsoundError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,14 +21,12 @@ from dartblur.review.context import HERE, Review, entry_of, picture_state_of
 from dartblur.review.decisions import Decision, Decisions
 from dartblur.review.film_state import PREFIX as FILM_PREFIX
 from dartblur.review.films import Films, film_entry
-from dartblur.review.findings import evidence_of
+from dartblur.review.findings import Evidence, with_evidence
 from dartblur.review.http import problem
 from dartblur.review.index import Entry, Index
 from dartblur.review.run import FinishedRun, Row
 from dartblur.review.security import Gate
 from dartblur.review.state import PREFIX
-
-_SLICE = 500
 
 
 def make_app(review: Review, applier: Applier, hosts: frozenset[str]) -> Starlette:
@@ -62,9 +59,8 @@ def make_app(review: Review, applier: Applier, hosts: frozenset[str]) -> Starlet
 
 
 def templates() -> Jinja2Templates:
-    """The pages' templates; `static(name)` is the path of a file that comes with them."""
+    """The pages' templates."""
     made = Jinja2Templates(directory=HERE / "templates")
-    made.env.globals["static"] = _static
     made.env.trim_blocks = made.env.lstrip_blocks = True
     return made
 
@@ -75,34 +71,25 @@ def make_index(run: FinishedRun, decisions: Decisions) -> Index:
     decided = {row.subject: row for row in decisions.latest_of_all()}
     files: list[str] = []
     entries: list[Entry] = []
-    rows = run.rows()
-    while some := list(islice(rows, _SLICE)):
-        files += [row.file for row in some]
-        entries += _entries(run.ledger, some, decided)
+    for row, evidence in with_evidence(run.ledger, run.rows()):
+        files.append(row.file)
+        entries.append(_entry(run.ledger, row, evidence, decided))
     return Index(files, entries)
 
 
-def _entries(ledger: Ledger, rows: list[Row], decided: dict[str, Decision]) -> list[Entry]:
-    evidence = evidence_of(ledger, [row.file for row in rows])
-    entries = []
-    for row in rows:
-        state = None
-        if row.done and not row.is_film:
-            state, _ = picture_state_of(row, evidence[row.file], decided.get(PREFIX + row.file))
-        entry = entry_of(row, evidence[row.file], state)
-        if row.done and row.is_film:
-            entry = film_entry(ledger, row, decided.get(FILM_PREFIX + row.file), entry)
-        entries.append(entry)
-    return entries
-
-
-def _static(name: str) -> str:
-    # As scripts name each other: by two names, a module would be loaded twice.
-    return f"/static/{name}"
+def _entry(ledger: Ledger, row: Row, evidence: Evidence, decided: dict[str, Decision]) -> Entry:
+    if row.is_film:
+        entry = entry_of(row, evidence, None)
+        decision = decided.get(FILM_PREFIX + row.file)
+        return film_entry(ledger, row, decision, entry) if row.done else entry
+    if not row.done:
+        return entry_of(row, evidence, None)
+    state, _ = picture_state_of(row, evidence, decided.get(PREFIX + row.file))
+    return entry_of(row, evidence, state)
 
 
 def _told(review: Review, request: Request, status: int, message: Any) -> Response:
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith(f"{review.sessions.root}/api/"):
         return problem(status, str(message))
     try:
         page = review.page(request, "problem.html", {"status": status, "message": str(message)})

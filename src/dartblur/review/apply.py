@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from dartblur.pipeline import cores
 from dartblur.review.context import Review, picture_state_of
 from dartblur.review.decisions import Decision, StaleError
 from dartblur.review.films import apply_film
-from dartblur.review.findings import evidence_of
+from dartblur.review.findings import with_evidence
 from dartblur.review.http import problem
 from dartblur.review.run import Row
 from dartblur.review.state import APPLIED, PREFIX, PictureState, made_of
@@ -182,12 +182,8 @@ def mended(review: Review) -> Iterable[PictureBoxes]:
     decided: dict[str, Decision] = {
         row.subject: row for row in review.decisions.latest_of_all(PREFIX)
     }
-    for row in _pictures(review):
+    pictures = (row for row in review.run.rows() if row.done and not row.is_film)
+    for row, evidence in with_evidence(review.run.ledger, pictures):
         assert row.record is not None
-        [evidence] = evidence_of(review.run.ledger, [row.file]).values()
         state, _ = picture_state_of(row, evidence, decided.get(PREFIX + row.file))
         yield PictureBoxes(row.file, (row.record.height, row.record.width), state.faces)
-
-
-def _pictures(review: Review) -> Iterator[Row]:
-    return (row for row in review.run.rows() if row.done and not row.is_film)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import uvicorn
 from cyclopts import Parameter
+from starlette.types import ASGIApp
 
 from dartblur.batch.ledger import Ledger
 from dartblur.batch.state import DECISIONS_NAME, LEDGER_NAME
@@ -98,11 +99,7 @@ def review(
 def _serve(review: Review, host: str, listener: socket.socket) -> None:
     port = review.sessions.port
     applier = Applier(review)
-    app = make_app(review, applier, hosts_of(host, port))
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
-        date_header=False, ws="none", http="h11", lifespan="off", timeout_graceful_shutdown=3,
-    )  # fmt: skip
+    server = server_of(make_app(review, applier, hosts_of(host, port)))
     if host not in (LOCAL, "localhost", "::1"):
         print(
             f"WARNING the review listens at {host}: who has the link sees the pictures, and others "
@@ -115,8 +112,17 @@ def _serve(review: Review, host: str, listener: socket.socket) -> None:
     print(printable(f"review of {review.out}: {len(review.index)} files"), file=sys.stderr)
     print(f"open http://{shown}:{port}/?token={review.sessions.token}", flush=True)
     print("end it with Ctrl+C; what is decided is kept", file=sys.stderr)
-    uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])
     applier.wait()
+
+
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """The server of a review's application."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
+        date_header=False, ws="none", http="h11", lifespan="off", timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    return uvicorn.Server(config)
 
 
 def _state_of(out: Path, chosen: Path | None) -> Path:

@@ -52,6 +52,7 @@ class Review:
     def page(self, request: Request, name: str, content: dict[str, Any]) -> HTMLResponse:
         """A page from its template."""
         common = {
+            "root": self.sessions.root,
             "run": self.out.resolve().name,
             "reviewer": self.reviewer_of(request),
             "show_originals": self.show_originals,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from dartblur.batch.database import locked
 from dartblur.errors import UsageError
 
 _VERSION = 1
@@ -132,10 +133,15 @@ class Decisions:
         return [_decision(row) for row in rows]
 
     def latest_of_all(self, prefix: str = "") -> Iterator[Decision]:
-        """The last decision on each subject whose name begins so, in the order of the log."""
-        last = {row.subject: row.number for row in self.rows() if row.subject.startswith(prefix)}
-        numbers = set(last.values())
-        return (row for row in self.rows() if row.number in numbers)
+        """The last decision on each subject whose name begins so, in the order of their names."""
+        with self._locked():
+            # The other columns are of the row in which max() found its value.
+            rows = self._base.execute(
+                f"SELECT {_COLUMNS.replace('number', 'max(number)')} FROM decisions"
+                " WHERE substr(subject, 1, ?) = ? GROUP BY subject",
+                (len(prefix), prefix),
+            ).fetchall()
+        return map(_decision, rows)
 
     def rows(self) -> Iterator[Decision]:
         """All decisions, in order."""
@@ -159,13 +165,8 @@ class Decisions:
         ).fetchone()
         return None if row is None else _decision(row)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise OSError(f"{self._path}: cannot be used: {error}") from error
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._lock, self._path)
 
 
 def _decision(row: tuple[Any, ...]) -> Decision:

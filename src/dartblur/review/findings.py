@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from dartblur.batch.findings import findings_of
 from dartblur.batch.ledger import Ledger
+from dartblur.review.run import Row
+
+_SLICE = 500
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,11 @@ def evidence_of(ledger: Ledger, files: Sequence[str]) -> dict[str, Evidence]:
         keys[key]: Evidence(each.threshold, each.seen, each.faint) for key, each in found.items()
     }
     return {file: told.get(file, Evidence()) for file in files}
+
+
+def with_evidence(ledger: Ledger, rows: Iterable[Row]) -> Iterator[tuple[Row, Evidence]]:
+    """Each file with what the detector saw of it; the ledger is asked for many at a time."""
+    source = iter(rows)
+    while some := list(islice(source, _SLICE)):
+        evidence = evidence_of(ledger, [row.file for row in some])
+        yield from ((row, evidence[row.file]) for row in some)

@@ -1,8 +1,10 @@
 """Who is let in: one link with a secret, from this page alone, with bodies of bounded size.
 
 The pages show clear faces that were missed. So: a random token in the link gives a session, whose
-cookie other sites cannot use; every request must name this server as its host, which stops rebound
-names; what changes something must come from a page of ours; and nothing is stored by the browser.
+cookie other sites cannot use; all pages lie below a path that is random too, so that the cookie is
+sent to no other server of this machine, whose port a cookie does not tell; every request must name
+this server as its host, which stops rebound names; what changes something must come from a page of
+ours; and nothing is stored by the browser.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -40,9 +41,9 @@ _REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>DartBl
 <h1>This link does not open the review</h1>
 <p>Open the link that <code>dartblur review</code> printed; each start prints a new one.</p></html>
 """
-# Not a redirect: after one, a link that another site or a terminal opened would bring no cookie.
 _WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>DartBlur review</title>
-<meta http-equiv="refresh" content="0;url=/"><p><a href="/">Go to the review</a></p></html>
+<meta http-equiv="refresh" content="0;url={root}/">
+<p><a href="{root}/">Go to the review</a></p></html>
 """
 
 
@@ -50,11 +51,13 @@ _WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>DartBl
 class Sessions:
     """The browsers that came by the link, each under a secret of its own.
 
-    port: of the server; cookies do not tell ports apart, so their name does.
+    port: of the server. token: the link's secret. root: the path below which all pages lie; the
+    cookie is bound to it.
     """
 
     port: int
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    root: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(16)}")
     _names: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -72,11 +75,12 @@ class Sessions:
 
     def of(self, headers: Mapping[str, str]) -> str | None:
         """The session that a request belongs to."""
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
-        except CookieError:
-            return None
-        return cookie.value if cookie is not None and cookie.value in self._names else None
+        # Another server of this machine may have set one of that name besides.
+        for cookie in headers.get("cookie", "").split(";"):
+            name, _, value = cookie.strip().partition("=")
+            if name == self.cookie and value in self._names:
+                return value
+        return None
 
     def name(self, session: str) -> str:
         """How the person calls herself, "" until she says."""
@@ -102,27 +106,22 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, _with_headers(scope, send))
+            await self._http(scope, receive, self._with_headers(scope, send))
         # Nothing else is served: a socket is closed by the server.
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
-        session = self._sessions.of(headers)
+        root = self._sessions.root
+        session = self._sessions.of(headers) if scope["path"].startswith(f"{root}/") else None
         if refusal is None and session is None:
             refusal = self._entrance(scope)
-        if refusal is None and scope["path"] == "/" and b"token=" in scope["query_string"]:
-            refusal = HTMLResponse(_WELCOME)  # again by the link: out of the address bar
         if refusal is not None:
             await refusal(scope, receive, send)
             return
+        scope["root_path"] = root
         scope.setdefault("state", {})["session"] = session
-        bounded = _Bounded(receive, send)
-        try:
-            await self._app(scope, bounded.receive, bounded.send)
-        except _TooLargeError:
-            if not bounded.begun:
-                await _too_large()(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Why a request is refused, whoever sent it."""
@@ -138,49 +137,44 @@ class Gate:
         foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if foreign and headers.get("sec-fetch-mode") != "navigate":
             return _problem(403, "pages of others may not use the review")
+        # Pages tell the length of what they send, and the server reads no more than that.
+        if "transfer-encoding" in headers:
+            return _ended(411, "the length of the body must be told")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY:
-            return _too_large()
+            return _ended(413, f"the body is larger than {MAX_BODY} bytes")
         return None
 
-    def _entrance(self, scope: Scope) -> Response | None:
+    def _entrance(self, scope: Scope) -> Response:
         """What somebody without a session gets: one for the link, else nothing."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         [given] = query.get("token", [""])[:1]
         right = compare_digest(given.encode(), self._sessions.token.encode())
         if scope["path"] != "/" or scope["method"] != "GET" or not right:
-            if scope["path"].startswith("/api/"):
+            if "/api/" in scope["path"]:
                 return _problem(403, "the review was started anew: open the link that it printed")
             return HTMLResponse(_REFUSED, 403)
-        response = HTMLResponse(_WELCOME)
+        sessions = self._sessions
+        # Not a redirect: after one, a link that another site or a terminal opened would bring no
+        # cookie.
+        response = HTMLResponse(_WELCOME.format(root=sessions.root))
         response.set_cookie(
-            self._sessions.cookie, self._sessions.begun(), httponly=True, samesite="strict"
+            sessions.cookie, sessions.begun(), path=sessions.root, httponly=True, samesite="strict"
         )
         return response
 
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                # Pages and pictures may show a face; what comes with the package shows none.
+                kept = scope["path"].startswith(f"{self._sessions.root}/static/")
+                headers["Cache-Control"] = "no-cache" if kept else "no-store"
+            await send(message)
 
-class _TooLargeError(Exception):
-    """A body that goes on beyond what is allowed."""
-
-
-class _Bounded:
-    """Counts what a body brings, whatever its length was said to be."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
-        self._length = 0
-        self.begun = False
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._length += len(message.get("body", b""))
-        if self._length > MAX_BODY:
-            raise _TooLargeError
-        return message
-
-    async def send(self, message: Message) -> None:
-        self.begun = True
-        await self._send(message)
+        return sending
 
 
 def hosts_of(host: str, port: int) -> frozenset[str]:
@@ -207,22 +201,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _with_headers(scope: Scope, send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-            # Pages and pictures may show a face; what comes with the package shows none.
-            kept = scope["path"].startswith("/static/")
-            headers["Cache-Control"] = "no-cache" if kept else "no-store"
-        await send(message)
-
-    return sending
-
-
-def _too_large() -> Response:
-    response = _problem(413, f"the body is larger than {MAX_BODY} bytes")
+def _ended(status: int, message: str) -> Response:
+    """A refusal with which the connection ends, whatever else was to come."""
+    response = _problem(status, message)
     response.headers["Connection"] = "close"
     return response
 

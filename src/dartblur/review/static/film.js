@@ -1,6 +1,6 @@
 // The page of one film: frames, tracks, and what is drawn besides.
 
-import { request } from "./api.js";
+import { base, request } from "./api.js";
 import { bindKeys } from "./keys.js";
 import { notice, saveMark } from "./notice.js";
 import { showChanges } from "./shell.js";
@@ -81,7 +81,7 @@ async function go(frame) {
 }
 
 function frameUrl(frame, more = "") {
-  return `${url}/frames/${frame}?show=${show}&v=${film.stamp}-${version}${more}`;
+  return `${base}${url}/frames/${frame}?show=${show}&v=${film.stamp}-${version}${more}`;
 }
 
 async function boxesOf(frame) {
@@ -197,7 +197,7 @@ function card(track) {
     const [w, h] = [(x2 - x1) * 0.4, (y2 - y1) * 0.4];
     const crop = [x1 - w, y1 - h, x2 + w, y2 + h].map(Math.round).join(",");
     const source = originals ? "original" : "output";
-    const image = element("img", { loading: "lazy", alt: "", src: `${url}/frames/${frame}?show=${source}&v=${film.stamp}&side=160&crop=${crop}` });
+    const image = element("img", { loading: "lazy", alt: "", src: `${base}${url}/frames/${frame}?show=${source}&v=${film.stamp}&side=160&crop=${crop}` });
     button.append(image);
     button.addEventListener("click", () => { choose({ track: track.track }); go(frame); });
     pictures.append(button);

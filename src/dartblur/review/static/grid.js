@@ -1,6 +1,6 @@
 // The grid: a page of pictures at a time, in the server's order.
 
-import { ApiError, request } from "./api.js";
+import { ApiError, base, request } from "./api.js";
 import { bindKeys } from "./keys.js";
 import { notice, saveMark } from "./notice.js";
 import { showChanges } from "./shell.js";
@@ -60,9 +60,9 @@ async function load(where, { keep = false } = {}) {
 function remember() {
   const query = new URLSearchParams(viewQuery());
   if (shown.first && shown.items.length) query.set("at", shown.items[0].id);
-  history.replaceState(null, "", `/?${query}`);
+  history.replaceState(null, "", `${base}/?${query}`);
   // For the way back from a picture.
-  sessionStorage.setItem("grid", `/?${query}`);
+  sessionStorage.setItem("grid", `?${query}`);
 }
 
 function show(what) {
@@ -108,7 +108,7 @@ function card(item, place) {
   link.className = "picture";
   link.dataset.place = place;
   link.tabIndex = -1;
-  if (item.done) link.href = `/${item.film ? "film" : "picture"}/${item.id}?${viewQuery()}`;
+  if (item.done) link.href = `${base}/${item.film ? "film" : "picture"}/${item.id}?${viewQuery()}`;
   const frame = document.createElement("span");
   frame.className = "frame";
   if (item.done && !item.film) {
@@ -116,7 +116,7 @@ function card(item, place) {
     image.loading = "lazy";
     image.decoding = "async";
     image.alt = "";
-    image.src = `/api/pictures/${item.id}/thumbnail?${item.stamp}`;
+    image.src = `${base}/api/pictures/${item.id}/thumbnail?${item.stamp}`;
     image.addEventListener("error", () => frame.classList.add("broken"));
     frame.append(image, outlines(item));
   } else {

@@ -1,6 +1,6 @@
 // The page of one picture.
 
-import { request } from "./api.js";
+import { base, request } from "./api.js";
 import { Boxes, moved } from "./boxes.js";
 import { bindKeys } from "./keys.js";
 import { Model } from "./model.js";
@@ -25,7 +25,7 @@ async function open(id, { push = false } = {}) {
   }
   const mine = ahead?.id === id ? ahead : fetchPicture(id);
   ahead = null;
-  if (push) history.pushState(null, "", `/picture/${id}${query()}`);
+  if (push) history.pushState(null, "", `${base}/picture/${id}${query()}`);
   try {
     const picture = await mine.detail;
     for (const name of ["loading", "error"]) $(name).hidden = true;
@@ -91,7 +91,7 @@ async function accept() {
   model.accept();
   if (!(await model.settle())) return;
   if (next === null) {
-    location.href = sessionStorage.getItem("grid") ?? "/";
+    location.href = `${base}/${sessionStorage.getItem("grid") ?? ""}`;
     return;
   }
   await open(next, { push: true });

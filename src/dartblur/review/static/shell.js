@@ -1,6 +1,6 @@
 // What every page has: the name, the keys, and "apply".
 
-import { request } from "./api.js";
+import { base, request } from "./api.js";
 import { bindKeys, showKeys } from "./keys.js";
 import { notice } from "./notice.js";
 
@@ -9,7 +9,7 @@ const POLL = 400; // ms
 
 // Back to where one came from in the grid.
 const home = document.querySelector(".home");
-if (location.pathname !== "/") home.href = sessionStorage.getItem("grid") ?? "/";
+if (location.pathname !== `${base}/`) home.href = `${base}/${sessionStorage.getItem("grid") ?? ""}`;
 document.getElementById("show-keys").addEventListener("click", showKeys);
 bindKeys([{ keys: ["g"], label: "All pictures", run: () => home.click() }]);
 

@@ -1,6 +1,6 @@
 // The pictures on the stage: how large they are, and the slider between two of them.
 
-import { ApiError } from "./api.js";
+import { ApiError, base } from "./api.js";
 
 const MOST = 16; // times the size in which a picture fits
 const STEP = 1.25;
@@ -134,11 +134,11 @@ export class Stage {
   }
 }
 
-/** What a picture's address gives; a failure in the server's words. */
+/** What a picture's path below `base` gives; a failure in the server's words. */
 export async function loadBlob(url) {
   let response;
   try {
-    response = await fetch(url);
+    response = await fetch(base + url);
   } catch {
     throw new ApiError(0, "the server does not answer: is dartblur review still running?");
   }
