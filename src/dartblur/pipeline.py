@@ -18,10 +18,10 @@ from dartblur.anonymizers import DEFAULT_METHOD, Anonymizer, MethodSettings, mak
 from dartblur.boxes import Shape
 from dartblur.coco import PictureBoxes
 from dartblur.detectors import DEFAULT as DEFAULT_DETECTOR
-from dartblur.detectors import Detector, Evidence, EvidentDetector, make_detector
+from dartblur.detectors import Detector, Evidence, make_detector, search
 from dartblur.detectors.fusion import unite
 from dartblur.errors import BoxesError, UsageError
-from dartblur.faces import BoolArray, Faces, Image
+from dartblur.faces import BoolArray, Faces
 from dartblur.images import Picture, encode_picture, read_picture
 from dartblur.images.arrays import InMemory, as_given, picture_of
 from dartblur.images.reading import MAX_MEGAPIXELS
@@ -88,7 +88,7 @@ class Pipeline:
 
         Faint boxes are grown as the others are, and touch none of them by more than `SAME_FACE`.
         """
-        views = [self._searched(view) for view in picture.views]
+        views = [search(self.detector, view) for view in picture.views]
         faces = views[0][0]
         # United before they grow, lest neighbours become one.
         for more, _ in views[1:]:
@@ -96,12 +96,6 @@ class Pipeline:
         hidden = grown(faces, self.margin, *picture.size)
         told = [(found, evidence) for found, evidence in views if evidence is not None]
         return hidden, _joined(told, hidden, self.margin, picture.size) if told else None
-
-    def _searched(self, image: Image) -> tuple[Faces, Evidence | None]:
-        if isinstance(self.detector, EvidentDetector):
-            return self.detector.search(image)
-        [faces] = self.detector([image])
-        return faces, None
 
 
 def _joined(
@@ -118,16 +112,22 @@ def _joined(
     faint_seen = np.concatenate([evidence.faint_seen for evidence in told])
     kept = boxlib.nms(faint.boxes, faint.scores, SAME_FACE) if len(told) > 1 else slice(None)
     faint, faint_seen = faint[kept], faint_seen[kept]
-    cover = boxlib.clip(boxlib.grow(faint.boxes, margin), *size)
-    open_ = boxlib.iou(cover, hidden.boxes).max(axis=1, initial=0) <= SAME_FACE
+    covers, open_ = faint_covers(faint, hidden, margin, *size, most=MOST_FAINT)
+    return replace(told[0], seen=seen[nearest], faint=covers[open_], faint_seen=faint_seen[open_])
+
+
+def faint_covers(
+    faint: Faces, hidden: Faces, margin: float, height: int, width: int, most: int
+) -> tuple[Faces, BoolArray]:
+    """Faint boxes as they would be hidden, and (N,) which of them, the best `most`, are open.
+
+    Open is what the hidden boxes neither cover nor share a face with.
+    """
+    covers = boxlib.clip(boxlib.grow(faint.boxes, margin), height, width)
+    open_ = boxlib.iou(covers, hidden.boxes).max(axis=1, initial=0) <= SAME_FACE
     open_ &= boxlib.hidden_share(faint.boxes, hidden.boxes) < HIDDEN
-    open_ &= np.cumsum(open_) <= MOST_FAINT
-    return replace(
-        told[0],
-        seen=seen[nearest],
-        faint=faint.with_boxes(cover)[open_],
-        faint_seen=faint_seen[open_],
-    )
+    open_ &= np.cumsum(open_) <= most
+    return faint.with_boxes(covers), open_
 
 
 def grown(faces: Faces, margin: float, height: int, width: int) -> Faces:

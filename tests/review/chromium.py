@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,11 @@ _PROGRAM = Path("/usr/bin/chromium")
 NEEDED = pytest.mark.skipif(
     not _PROGRAM.exists(), reason="needs Chromium at /usr/bin/chromium (apt-get install chromium)"
 )
+PATIENCE = 120_000  # ms; ends what hangs, and never a machine that is busy
+AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
+WITH_AXE = pytest.mark.skipif(
+    not AXE.exists(), reason="needs axe-core: npm install axe-core, or AXE_CORE"
+)
 _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -24,10 +30,10 @@ _ARGUMENTS = [
 
 
 @contextmanager
-def launched(patience: int) -> Iterator[Any]:
-    """A browser. patience: ms that it is given to show what is expected of it."""
+def launched() -> Iterator[Any]:
+    """A browser."""
     with playwright.sync_playwright() as driver:
-        playwright.expect.set_options(timeout=patience)
+        playwright.expect.set_options(timeout=PATIENCE)
         browser = driver.chromium.launch(executable_path=str(_PROGRAM), args=_ARGUMENTS)
         yield browser
         browser.close()
@@ -49,11 +55,11 @@ def served(out: Path, end: int = signal.SIGINT) -> Iterator[str]:
 
 
 @contextmanager
-def page_in(browser: Any, patience: int, **options: Any) -> Iterator[Any]:
+def page_in(browser: Any, **options: Any) -> Iterator[Any]:
     """An empty page; what goes wrong in its scripts fails the test."""
     faults: list[str] = []
     context = browser.new_context(**options)
-    context.set_default_timeout(patience)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda told: told.type == "error" and faults.append(told.text))
@@ -61,3 +67,19 @@ def page_in(browser: Any, patience: int, **options: Any) -> Iterator[Any]:
     context.close()
     # What the server refuses, or does not answer, the browser logs by itself.
     assert [fault for fault in faults if "Failed to load resource" not in fault] == []
+
+
+def axe(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds that is serious, in the light and in the dark: its rule, and where."""
+    faults = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("axe.run().then(result => result.violations)")
+        faults += [
+            (f"{scheme}: {rule['id']}", node["html"][:200])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+    return faults

@@ -98,6 +98,15 @@ def opened(out: Path, open_review: Callable[..., Opened]) -> Opened:
     return open_review(out)
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One browser for all tests."""
+    from tests.review import chromium
+
+    with chromium.launched() as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """One for all tests of a module that change nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 from PIL import Image as Pillow
 from tests.pictures import blocked, state, textured
 from tests.review import chromium
-from tests.review.chromium import playwright, served
+from tests.review.chromium import page_in, playwright, served
 from tests.review.conftest import finished
 
 from dartblur.batch.findings import Finding
@@ -25,18 +24,9 @@ from dartblur.batch.state import LEDGER_NAME
 from dartblur.records import Record
 
 pytestmark = chromium.NEEDED
-PATIENCE = 120_000  # ms; ends what hangs, and never a machine that is busy
 HEIGHT, WIDTH = 240, 320
 FOUND = [106, 80, 212, 160]
 FAINT = [20.0, 30.0, 60.0, 80.0]
-AXE = Path(os.environ.get("AXE_CORE", "node_modules/axe-core/axe.min.js"))
-SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium.launched(PATIENCE) as started:
-        yield started
 
 
 @pytest.fixture
@@ -49,13 +39,6 @@ def out(tmp_path: Path) -> Path:
         record = Record(**json.loads(line))
         ledger.done(Path("a.png"), out / "a.png", record, finding.to_json())
     return out
-
-
-@contextmanager
-def page_in(browser: Any, **options: Any) -> Iterator[Any]:
-    """An empty page."""
-    with chromium.page_in(browser, PATIENCE, **options) as page:
-        yield page
 
 
 @contextmanager
@@ -196,26 +179,12 @@ def test_every_state_of_the_pages_is_told(browser: Any, out: Path) -> None:
         page.wait_for_selector(".picture", state="attached")
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm install axe-core, or AXE_CORE")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_stands_in_the_way_of_anybody(browser: Any, out: Path, scheme: str) -> None:
-    with served(out) as link, page_of(browser, link, color_scheme=scheme) as page:
-        faults = [("grid", *fault) for fault in axe(page)]
+@chromium.WITH_AXE
+def test_nothing_serious_stands_in_the_way_of_anybody(browser: Any, out: Path) -> None:
+    with served(out) as link, page_of(browser, link) as page:
+        assert chromium.axe(page) == [], "grid"
         open_first(page)
         page.keyboard.press("f")
-        faults += [("picture", *fault) for fault in axe(page)]
+        assert chromium.axe(page) == [], "picture"
         page.keyboard.press("?")
-        faults += [("keys", *fault) for fault in axe(page)]
-        assert faults == []
-
-
-def axe(page: Any) -> list[tuple[str, str]]:
-    """What axe-core finds that is serious: its rule, and where."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run().then(result => result.violations)")
-    return [
-        (rule["id"], node["html"][:200])
-        for rule in found
-        if rule["impact"] in SERIOUS
-        for node in rule["nodes"]
-    ]
+        assert chromium.axe(page) == [], "keys"

@@ -31,8 +31,9 @@ def test_there_and_back() -> None:
         [(1.2, 3.7, 20.1, 40.0, 0.5, 1, 1), (-5, 8, 30, 250, 0.25, 3, 0), (7, 7, 9, 9, 1, 0, 1)],
         [(2, 3, 20, 40, 1, 1, 0)],
     ]
+    faint = Faces(np.array([[50, 60, 70.5, 80], [9, 9, 400, 99]]), np.array([0.2, 0.15]))
     for number, rows in enumerate(frames):
-        log.add((1 << 33) + 3600 * number, tracked(rows))
+        log.add((1 << 33) + 3600 * number, tracked(rows), faint if number == 1 else Faces.empty())
     told = FilmTracks.unpack(log.pack())
     assert (told.size, told.base, told.options) == ((200, 300), BASE, VideoOptions(every=2))
     assert told.pts.tolist() == [(1 << 33) + 3600 * n for n in range(3)]
@@ -42,6 +43,9 @@ def test_there_and_back() -> None:
     assert told.tracks.tolist() == [1, 3, 0, 1]
     assert told.scores.tolist() == [0.5, 0.25, 1, 1]
     assert told.seen.tolist() == [True, False, True, False]
+    assert told.faint_frames.tolist() == [1, 1]
+    assert told.faint_boxes.tolist() == [[50, 60, 71, 80], [9, 9, 300, 99]]
+    assert told.faint_scores.tolist() == [0.2, 0.15]
 
 
 def test_many_frames_take_a_few_bytes_a_box() -> None:
@@ -54,7 +58,7 @@ def test_many_frames_take_a_few_bytes_a_box() -> None:
         place = np.clip(place + dice.normal(0, 2, place.shape), 0, 1000)
         boxes.append(np.concatenate([place, place + 60], axis=1).round())
         rows = [(*box, 0.8, track, 1) for track, box in enumerate(boxes[-1].tolist(), 1)]
-        log.add(3600 * number, tracked(rows))
+        log.add(3600 * number, tracked(rows), Faces.empty())
     packed = log.pack()
     assert len(packed) < 6 * 20 * 1200
     told = FilmTracks.unpack(packed)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from dartblur.detectors import centerface, retinaface
-from dartblur.detectors.base import Detector, Evidence, EvidentDetector
+from dartblur.detectors.base import Detector, Evidence, EvidentDetector, search
 from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.detectors.network import shipped
 from dartblur.errors import UsageError
@@ -26,6 +26,7 @@ __all__ = [
     "Evidence",
     "EvidentDetector",
     "make_detector",
+    "search",
 ]
 
 DEFAULT, FAST, FILM = "thorough", "fast", "film"

@@ -45,3 +45,11 @@ class EvidentDetector(Detector, Protocol):
     def search(self, image: Image) -> tuple[Faces, Evidence]:
         """The faces of one picture, as a call finds them, and the evidence."""
         ...
+
+
+def search(detector: Detector, image: Image) -> tuple[Faces, Evidence | None]:
+    """The faces of one picture, and what the detector saw beside, if it tells."""
+    if isinstance(detector, EvidentDetector):
+        return detector.search(image)
+    [faces] = detector([image])
+    return faces, None

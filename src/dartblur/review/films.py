@@ -30,11 +30,12 @@ from dartblur.records import Record
 from dartblur.review.carrying import Box, carried
 from dartblur.review.context import Review
 from dartblur.review.decisions import Decision, StaleError
+from dartblur.review.faint_tracks import with_faint_tracks
 from dartblur.review.film_state import (
     PREFIX,
     FilmState,
+    OvertakenError,
     changed,
-    name_of,
     state_of,
     write_boxes,
 )
@@ -42,6 +43,7 @@ from dartblur.review.frames import FilmFrames
 from dartblur.review.http import choice_of, expected_version, json_body, number_of, stale
 from dartblur.review.index import Entry
 from dartblur.review.run import Row
+from dartblur.review.state import APPLIED
 from dartblur.video import FilmTracks, VideoTask, hide_film
 from dartblur.video.orientation import Orientation
 from dartblur.video.planes import hide
@@ -60,10 +62,9 @@ _QUALITY = 85
 
 @dataclass
 class _Opened:
-    """One film that is looked at. name: of its tracks."""
+    """One film that is looked at. tracks: with those of faint candidates."""
 
     tracks: FilmTracks
-    name: str
     key: tuple[Stamp, Stamp]
     output: FilmFrames
     source: FilmFrames | None = None
@@ -86,9 +87,9 @@ class Films:
         with self._lock:
             if self._open and self._open[0] == row.file and self._open[1].key == key:
                 return self._open[1]
-            tracks = known_tracks(self._review, row)
+            tracks = with_faint_tracks(known_tracks(self._review, row))
             path = self._review.run.checked_output(row)
-            opened = _Opened(tracks, name_of(tracks), key, FilmFrames(path, len(tracks.pts)))
+            opened = _Opened(tracks, key, FilmFrames(path, len(tracks.pts)))
             self.close()
             self._open = row.file, opened
             return opened
@@ -155,7 +156,8 @@ def refresh(review: Review, row: Row, state: FilmState) -> None:
 
 
 def _with_state(entry: Entry, state: FilmState) -> Entry:
-    return replace(entry, accepted=state.accepted, changed=state.changed, people=len(state.drawn))
+    people = len(state.drawn) + len(state.taken)
+    return replace(entry, accepted=state.accepted, changed=state.changed, people=people)
 
 
 def apply_film(review: Review, row: Row, parts: Path, reviewer: str) -> Record:
@@ -165,7 +167,7 @@ def apply_film(review: Review, row: Row, parts: Path, reviewer: str) -> Record:
         InputError: it cannot be made; what was there stays.
     """
     assert row.record is not None
-    tracks = known_tracks(review, row)
+    tracks = with_faint_tracks(known_tracks(review, row))
     state, _ = film_state(review, row, tracks)
     target, source = review.run.checked_output(row), review.run.checked_source(row)
     boxes = review.state / FOLDER / f"{row.file}.jsonl"
@@ -185,7 +187,8 @@ def apply_film(review: Review, row: Row, parts: Path, reviewer: str) -> Record:
     record = hide_film(
         task, target, parts=parts, before_naming=lambda: review.run.ledger.writing(relative)
     )
-    told = f"by a person: {len(state.drawn)} tracks added, {len(state.dismissed)} taken out"
+    added, out = len(state.drawn) + len(state.taken), len(state.uncovered)
+    told = f"by a person: {added} tracks added, {out} taken out"
     record = replace(
         record,
         file=row.file,
@@ -206,7 +209,7 @@ def _settle(review: Review, row: Row, tracks: FilmTracks, made: str, reviewer: s
         # Perhaps changed further while it was made: that stays to be applied.
         state = replace(latest, applied=made)
         with suppress(StaleError):
-            review.decisions.append(PREFIX + row.file, version, reviewer, "apply", state.to_json())
+            review.decisions.append(PREFIX + row.file, version, reviewer, APPLIED, state.to_json())
             refresh(review, review.run.row(row.file), state)
             return
 
@@ -231,18 +234,24 @@ def routes(review: Review, films: Films) -> list[BaseRoute]:
     def decided(request: Request, version: int, body: Any) -> Response:
         row = _film_row(review, request)
         tracks = films.of(row).tracks
-        before, _ = film_state(review, row, tracks)
-        try:
-            action, state = changed(before, body, tracks)
-        except ConfigError as error:
-            raise HTTPException(422, str(error)[:500]) from error
         who, subject = review.reviewer_of(request), PREFIX + row.file
-        try:
-            decision = review.decisions.append(subject, version, who, action, state.to_json())
-        except StaleError as error:
-            return stale(error, _decided(review, row, tracks))
-        refresh(review, row, state)
-        return JSONResponse({**_told_state(state), "version": decision.version})
+        while True:
+            before, current = film_state(review, row, tracks)
+            later = review.decisions.since(subject, version)
+            try:
+                # Who accepts a film has seen all of it as it is.
+                seen = all(each.action == APPLIED for each in later)
+                action, state = changed(before, body, tracks, seen=seen)
+            except ConfigError as error:
+                raise HTTPException(422, str(error)[:500]) from error
+            except OvertakenError as error:
+                last = later[-1] if later else None
+                return stale(StaleError(last), _decided(review, row, tracks), what=str(error))
+            # Another may decide right now: then it is made to what they decided.
+            with suppress(StaleError):
+                decision = review.decisions.append(subject, current, who, action, state.to_json())
+                refresh(review, row, state)
+                return JSONResponse({**_told_state(state), "version": decision.version})
 
     async def decide(request: Request) -> Response:
         version = expected_version(request)
@@ -366,6 +375,7 @@ def _detail(review: Review, films: Films, row: Row) -> dict[str, Any]:
     opened = films.of(row)
     tracks = opened.tracks
     height, width = tracks.size
+    numbers = np.unique(tracks.tracks)
     try:
         review.run.checked_source(row)
         source = ""
@@ -378,7 +388,8 @@ def _detail(review: Review, films: Films, row: Row) -> dict[str, Any]:
         "width": width,
         "height": height,
         "times": [round(float(time), 4) for time in tracks.times - tracks.times[:1]],
-        "tracks": [told_track(tracks, number) for number in np.unique(tracks.tracks) if number],
+        "tracks": [told_track(tracks, number) for number in numbers if number > 0],
+        "faint": [told_track(tracks, number) for number in numbers[::-1] if number < 0],
         "doubtful": doubtful(tracks),
         "source_problem": source,
         "stamp": str(row.output_stamp[1]),
@@ -426,7 +437,7 @@ def doubtful(tracks: FilmTracks) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     times = tracks.times
     for number in np.unique(tracks.tracks):
-        if not number:
+        if number <= 0:
             continue
         mine = np.flatnonzero(tracks.tracks == number)
         frames, seen = tracks.frames[mine], tracks.seen[mine]

@@ -71,10 +71,10 @@ def problem(status: int, message: str, **more: Any) -> JSONResponse:
     return JSONResponse({"error": message, **more}, status)
 
 
-def stale(error: StaleError, current: Any = None) -> JSONResponse:
-    """409: another was faster; says who, and what stands now."""
-    who = _told(error.current)
-    return problem(409, f"not saved: {who}; what it decided is shown now", current=current)
+def stale(error: StaleError, current: Any = None, what: str = "it") -> JSONResponse:
+    """409: another was faster; says who, and what stands now. what: they changed."""
+    who = _told(error.current, what)
+    return problem(409, f"not saved: {who}; what was decided is shown now", current=current)
 
 
 def invalid(message: str) -> NoReturn:
@@ -86,10 +86,10 @@ def invalid(message: str) -> NoReturn:
     raise HTTPException(422, message)
 
 
-def _told(decision: Decision | None) -> str:
+def _told(decision: Decision | None, what: str) -> str:
     if decision is None:
         return "the run was made anew"
-    return f"{decision.reviewer} or another tab changed it at {decision.time[11:19]} UTC"
+    return f"{decision.reviewer} or another tab changed {what} at {decision.time[11:19]} UTC"
 
 
 def _no_number(name: str) -> NoReturn:

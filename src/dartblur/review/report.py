@@ -208,7 +208,7 @@ def _tracks(review: Review, row: Row, without: set[int]) -> Iterator[dict[str, s
     tracks = known_tracks(review, row)
     path = review.run.checked_output(row)
     ellipse = _ellipse(row)
-    told = [told_track(tracks, number) for number in np.unique(tracks.tracks) if number]
+    told = [told_track(tracks, number) for number in np.unique(tracks.tracks) if number > 0]
     best = [(each["sightings"][0], each["track"]) for each in told if each["track"] not in without]
     if not best:
         return
@@ -305,7 +305,8 @@ def _told_decision(row: Decision) -> dict[str, Any]:
         people = sum(1 for box in boxes if _by_person(box))
         parts.append(f"{len(boxes)} boxes, {people} by a person")
     if row.content.get("dismissed"):
-        parts.append(f"{len(row.content['dismissed'])} candidates dismissed")
+        what = "candidates" if kind == "picture" else "tracks"
+        parts.append(f"{len(row.content['dismissed'])} {what} dismissed")
     return {
         "time": row.time.replace("T", " ")[:19],
         "reviewer": row.reviewer,

@@ -25,6 +25,7 @@ from dartblur import boxes as boxlib
 from dartblur.errors import BoxesError, VideoError
 from dartblur.faces import Faces
 from dartblur.formatting import timecode
+from dartblur.pipeline import faint_covers
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video.boxes_file import GivenBoxes, write_frame, write_head
 from dartblur.video.colour import converted
@@ -53,6 +54,8 @@ HELD_BYTES = 300_000_000
 """What may wait. Where decoded frames would be more, packets wait, and are decoded again; where
 they are more too, frames settle sooner than the tracker would like.
 """
+MOST_FAINT = 20
+"""Of one frame's faint candidates, the best that are told of."""
 _log = logging.getLogger("dartblur.video")
 
 
@@ -187,7 +190,7 @@ class VideoProcessor:
         faces = None
         if item.faces is not None:
             self._counts.searched += 1
-            [faces] = item.faces.result()
+            faces, _ = item.faces.result()
         for tracked in self._tracker.push(time, faces, cut=item.cut):
             self._settle(tracked)
 
@@ -216,7 +219,7 @@ class VideoProcessor:
         if self._boxes_out is not None:
             write_frame(self._boxes_out, counts.frames, tracked)
         if self._tracks is not None:
-            self._tracks.add(item.pts, tracked)
+            self._tracks.add(item.pts, tracked, self._faint(item, tracked.faces))
         counts.add(item, len(tracked.faces))
         if self._progress is not None:
             self._progress(float((counts.end - (counts.begin or 0)) * self._base), self._total)
@@ -290,6 +293,15 @@ class VideoProcessor:
             Faces.concatenate([followed.faces, given]),
             np.concatenate([followed.seen, np.ones(len(given), np.bool_)]),
         )
+
+    def _faint(self, item: PendingFrame, hidden: Faces) -> Faces:
+        """What the detector nearly took for a face in a frame, beside what is hidden in it."""
+        evidence = None if item.faces is None else item.faces.result()[1]
+        if evidence is None:
+            return Faces.empty()
+        margin, size = self._task.margin, self._format.upright
+        covers, open_ = faint_covers(evidence.faint, hidden, margin, *size, most=MOST_FAINT)
+        return covers[open_]
 
     def _finish(self) -> None:
         writer = self._writer

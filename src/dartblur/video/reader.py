@@ -13,6 +13,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from dartblur.detectors import Evidence, search
 from dartblur.faces import Faces
 from dartblur.video.colour import in_samples
 from dartblur.video.container import Streams, seconds_of
@@ -29,13 +30,13 @@ class PendingFrame:
     """A frame that waits for its covers: when it is shown, in ticks of the stream, and its faces.
 
     cut: a new scene begins with it. faces: in pixels of the upright picture, or None where no
-    detector searches. frame: None where it is to be decoded again.
+    detector searches, and what it saw beside. frame: None where it is to be decoded again.
     """
 
     pts: int
     duration: int
     cut: bool
-    faces: Future[list[Faces]] | None
+    faces: Future[tuple[Faces, Evidence | None]] | None
     frame: av.VideoFrame | None
 
     @property
@@ -134,14 +135,15 @@ class Reader:
         self._last = pts
         return pts
 
-    def _search(self, frame: av.VideoFrame) -> Future[list[Faces]] | None:
+    def _search(self, frame: av.VideoFrame) -> Future[tuple[Faces, Evidence | None]] | None:
         if self._detector is None or (self._every and self._number % self._every):
             return None
         # A live source is searched whenever a detector is free; a file waits for one.
         if not self._free.acquire(blocking=self._every != 0):
             return None
         try:
-            faces = self._pool.submit(self._detector, [upright_picture(frame, self._orientation)])
+            picture = upright_picture(frame, self._orientation)
+            faces = self._pool.submit(search, self._detector, picture)
         except BaseException:
             self._free.release()
             raise

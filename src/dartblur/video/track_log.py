@@ -14,13 +14,15 @@ import numpy.typing as npt
 
 from dartblur import boxes as boxlib
 from dartblur.boxes import IntArray
-from dartblur.faces import BoolArray
+from dartblur.faces import BoolArray, Faces
 from dartblur.tracking import Tracked
 from dartblur.video.options import VideoOptions
 
 _CHUNK = 500
 """Frames packed at a time; what waits to be packed is bounded by it."""
 _TRACK, _FRAME, _SCORE, _SEEN = 0, 1, 6, 7
+_FAINT = -1
+"""Stands for the track of a faint candidate, which has none."""
 _COLUMNS = 8
 
 
@@ -32,6 +34,8 @@ class FilmTracks:
     the film was done. pts: (F,) when each frame is shown, in ticks. frames: (N,) number of each
     box's frame, from 0. boxes: (N, 4) the whole pixels that were hidden. scores: (N,). tracks: (N,)
     numbers from 1; 0 of boxes that were given. seen: (N,) False where the tracker filled in.
+    faint_frames, faint_boxes, faint_scores: the same of what was nearly taken for a face, and is
+    not hidden.
     """
 
     size: tuple[int, int]
@@ -43,6 +47,9 @@ class FilmTracks:
     scores: npt.NDArray[np.float64]
     tracks: IntArray
     seen: BoolArray
+    faint_frames: IntArray
+    faint_boxes: IntArray
+    faint_scores: npt.NDArray[np.float64]
 
     @property
     def times(self) -> npt.NDArray[np.float64]:
@@ -69,6 +76,7 @@ class FilmTracks:
         # As they were hidden: tracks in their order, and what was given after them.
         order = np.lexsort((rows[:, _TRACK], rows[:, _TRACK] == 0, rows[:, _FRAME]))
         rows = rows[order]
+        faint, rows = rows[rows[:, _TRACK] == _FAINT], rows[rows[:, _TRACK] != _FAINT]
         return cls(
             size,
             base,
@@ -79,6 +87,9 @@ class FilmTracks:
             rows[:, _SCORE] / 1000,
             rows[:, _TRACK],
             rows[:, _SEEN] == 1,
+            faint[:, _FRAME],
+            faint[:, 2:6],
+            faint[:, _SCORE] / 1000,
         )
 
 
@@ -102,14 +113,18 @@ class TrackLog:
         self._packed += self._pack.compress(json.dumps(head).encode() + b"\n")
         self._size = size
 
-    def add(self, pts: int, tracked: Tracked) -> None:
-        """The next frame, and what is hidden in it, margin included."""
-        faces = tracked.faces
-        boxes = boxlib.to_pixels(faces.boxes, *self._size)
-        frame = np.full(len(faces), self._frames)
-        scores = (faces.scores.astype(np.float64) * 1000).round().astype(np.int64)
-        columns = (faces.tracks, frame, *boxes.T, scores, tracked.seen.astype(np.int64))
-        self._rows.append(np.stack(columns, axis=1))
+    def add(self, pts: int, tracked: Tracked, faint: Faces) -> None:
+        """The next frame, what is hidden in it, and what was nearly; margins included."""
+        none = np.full(len(faint), _FAINT)
+        for faces, tracks, seen in (
+            (tracked.faces, tracked.faces.tracks, tracked.seen),
+            (faint, none, none > 0),
+        ):
+            boxes = boxlib.to_pixels(faces.boxes, *self._size)
+            frame = np.full(len(faces), self._frames)
+            scores = (faces.scores.astype(np.float64) * 1000).round().astype(np.int64)
+            columns = (tracks, frame, *boxes.T, scores, seen.astype(np.int64))
+            self._rows.append(np.stack(columns, axis=1))
         self._pts.append(pts)
         self._frames += 1
         if len(self._pts) == _CHUNK:

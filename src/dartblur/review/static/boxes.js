@@ -1,12 +1,9 @@
 // The boxes over the picture: drawn by drag or by two clicks, moved, resized.
 
-import { drawBox, placeBox } from "./outlines.js";
+import { drawBox, handlesOf, moved, placeBox, resized } from "./outlines.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const HANDLE = 10; // pixels of the screen
 const CLICK = 4; // pixels of the screen that a click may move
 const LEAST = 3; // pixels of the picture
-const HANDLES = { nw: [0, 0], n: [0.5, 0], ne: [1, 0], e: [1, 0.5], se: [1, 1], s: [0.5, 1], sw: [0, 1], w: [0, 0.5] };
 
 export class Boxes {
   constructor(model, stage) {
@@ -48,7 +45,7 @@ export class Boxes {
     if (chosen) {
       chosen.element.classList.add("chosen");
       this.svg.append(chosen.element);
-      if (chosen.kind === "box") this.svg.append(...this.handles(chosen.box));
+      if (chosen.kind === "box") this.svg.append(...handlesOf(chosen.box, this.stage.scale));
     }
     if (!this.hovered) this.tellOf(chosen ?? null);
   }
@@ -62,20 +59,6 @@ export class Boxes {
     element.dataset.kind = kind;
     element.dataset.at = at;
     return { element, kind, at, box, area: (box[2] - box[0]) * (box[3] - box[1]) };
-  }
-
-  handles([x1, y1, x2, y2]) {
-    const size = HANDLE / this.stage.scale;
-    return Object.entries(HANDLES).map(([name, [across, down]]) => {
-      const rect = document.createElementNS(SVG, "rect");
-      rect.setAttribute("class", `handle ${name}`);
-      rect.dataset.handle = name;
-      rect.setAttribute("x", x1 + (x2 - x1) * across - size / 2);
-      rect.setAttribute("y", y1 + (y2 - y1) * down - size / 2);
-      rect.setAttribute("width", size);
-      rect.setAttribute("height", size);
-      return rect;
-    });
   }
 
   down(event) {
@@ -132,13 +115,7 @@ export class Boxes {
     let same = false;
     this.follow(event, {
       moved: ([x, y]) => {
-        const [x1, y1, x2, y2] = box;
-        const [dx, dy] = [x - start[0], y - start[1]];
-        const next = [
-          handle.includes("w") ? Math.min(x1 + dx, x2 - LEAST) : x1, handle.includes("n") ? Math.min(y1 + dy, y2 - LEAST) : y1,
-          handle.includes("e") ? Math.max(x2 + dx, x1 + LEAST) : x2, handle.includes("s") ? Math.max(y2 + dy, y1 + LEAST) : y2,
-        ];
-        this.model.place("resize", next, same);
+        this.model.place("resize", resized(box, handle, x - start[0], y - start[1]), same);
         same = true;
       },
     });
@@ -190,16 +167,10 @@ export class Boxes {
     const frame = this.label.parentElement.getBoundingClientRect();
     const canvas = this.stage.canvas.getBoundingClientRect();
     this.label.textContent = described(this.model, shown);
-    this.label.style.left = `${Math.max(4, canvas.left - frame.left + x1 * this.stage.scale)}px`;
+    const left = Math.min(canvas.left - frame.left + x1 * this.stage.scale, frame.width - this.label.offsetWidth - 4);
+    this.label.style.left = `${Math.max(4, left)}px`;
     this.label.style.top = `${Math.min(canvas.top - frame.top + y2 * this.stage.scale + 6, frame.height - 30)}px`;
   }
-}
-
-/** A box moved within the picture, its size kept. */
-export function moved([x1, y1, x2, y2], dx, dy, { width, height }) {
-  const x = Math.min(Math.max(dx, -x1), width - x2);
-  const y = Math.min(Math.max(dy, -y1), height - y2);
-  return [x1 + x, y1 + y, x2 + x, y2 + y];
 }
 
 /** What a box is, in words. */

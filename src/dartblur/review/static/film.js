@@ -1,29 +1,27 @@
 // The page of one film: frames, tracks, and what is drawn besides.
 
 import { base, request } from "./api.js";
+import { FilmModel, newName } from "./film-model.js";
 import { bindKeys } from "./keys.js";
 import { notice, saveMark } from "./notice.js";
+import { drawBox, handlesOf, moved, placeBox, resized } from "./outlines.js";
 import { showChanges } from "./shell.js";
+import { cardOf, drawStrip, markCard } from "./tracks.js";
 
 const $ = (id) => document.getElementById(id);
 const root = $("film");
-const url = `/api/films/${root.dataset.id}`;
+const model = new FilmModel(`/api/films/${root.dataset.id}`);
 const originals = Boolean(root.dataset.originals);
 let show = originals ? "original" : "result";
-const LANE = 9; // pixels
 const WINDOW = 500; // frames whose boxes the server tells at a time
-const SVG = "http://www.w3.org/2000/svg";
+const CARRIED = 250; // frames each way
+const CLICK = 4; // pixels of the screen that a click may move
+const LEAST = 2; // pixels of the picture
 
 let film;
-let state = { dismissed: [], kept: [], drawn: [], accepted: false };
-let version = 0;
 let at = 0; // the frame that is shown
-let chosen = null; // { track } or { drawn: number }
-let drawing = null; // where a box was begun
-let wantsBox = false;
-let saving = Promise.resolve();
-const past = [];
-const future = [];
+let drawing = false; // a press begins a box, on a box too, and by touch
+let hovered = 0; // counts the pointer's drags
 const windows = new Map(); // boxes by the first frame of their window
 const picked = new Set(); // tracks that are chosen together
 
@@ -34,23 +32,19 @@ start().catch((error) => {
 });
 
 async function start() {
-  film = await request("GET", url);
-  adopt(film);
+  film = await request("GET", model.url);
   $("loading").hidden = true;
   root.hidden = false;
   $("seek").max = String(film.times.length - 1);
   $("overlay").setAttribute("viewBox", `0 0 ${film.width} ${film.height}`);
   $("no-tracks").hidden = film.tracks.length > 0;
   if (film.source_problem) notice(`Boxes cannot be carried or applied: ${film.source_problem}`, 12);
+  makeCards();
+  for (const what of ["change", "choose"]) model.addEventListener(what, refresh);
+  model.adopt(film);
   new ResizeObserver(fit).observe($("screen"));
   fit();
-  makeCards();
   await go(film.doubtful[0]?.frame ?? 0);
-}
-
-function adopt(told) {
-  state = { dismissed: told.dismissed, kept: told.kept, drawn: told.drawn, accepted: told.accepted };
-  version = told.version;
 }
 
 function fit() {
@@ -58,7 +52,7 @@ function fit() {
   const scale = Math.min(clientWidth / film.width, clientHeight / film.height);
   $("canvas").style.width = `${film.width * scale}px`;
   $("canvas").style.height = `${film.height * scale}px`;
-  drawStrip();
+  refresh();
 }
 
 // Frames
@@ -81,12 +75,12 @@ async function go(frame) {
 }
 
 function frameUrl(frame, more = "") {
-  return `${base}${url}/frames/${frame}?show=${show}&v=${film.stamp}-${version}${more}`;
+  return `${base}${model.url}/frames/${frame}?show=${show}&v=${film.stamp}-${model.version}${more}`;
 }
 
 async function boxesOf(frame) {
   const first = frame - frame % WINDOW;
-  if (!windows.has(first)) windows.set(first, request("GET", `${url}/boxes?from=${first}`));
+  if (!windows.has(first)) windows.set(first, request("GET", `${model.url}/boxes?from=${first}`));
   const { rows } = await windows.get(first);
   return rows.filter((row) => row[0] === frame);
 }
@@ -95,72 +89,36 @@ async function drawBoxes() {
   const mine = at;
   const rows = await boxesOf(at);
   if (mine !== at) return;
-  const found = rows.map(([, track, x1, y1, x2, y2, score, seen]) => {
-    const names = ["box", seen ? "" : "filled", state.dismissed.includes(track) ? "dismissed" : "", chosen?.track === track ? "chosen" : ""];
-    const box = rectangle(x1, y1, x2, y2, names);
-    box.append(title(`Track ${track}, ${seen ? `score ${score}` : "filled in"}`));
-    box.addEventListener("click", () => choose({ track }));
-    return box;
+  const { chosen } = model;
+  const shown = rows.filter(([, track]) => track > 0 || model.verdict(track) !== "dismissed" || chosen?.track === track);
+  const found = shown.map(([, track, x1, y1, x2, y2, score, seen]) => {
+    const names = [model.hides(track) ? "detected" : track < 0 ? "faint" : "dismissed", seen ? "" : "filled", chosen?.track === track ? "chosen" : ""];
+    return outline([x1, y1, x2, y2], names, `${nameOf(track)}, ${seen ? `score ${score}` : "filled in"}`, { track });
   });
-  const drawn = state.drawn.flatMap((track, number) => track.filter((box) => box[0] === at).map(([, ...sides]) => {
-    const box = rectangle(...sides, ["box", "drawn", chosen?.drawn === number ? "chosen" : ""]);
-    box.append(title(`Drawn ${number + 1}`));
-    box.addEventListener("click", () => choose({ drawn: number }));
-    return box;
-  }));
-  $("overlay").replaceChildren(...found, ...drawn);
-  refreshButtons();
+  const drawn = [...model.drawn].flatMap(([name, boxes]) => boxes.filter((box) => box[0] === at).map(([, ...sides]) =>
+    outline(sides, ["drawn", chosen?.drawn === name ? "chosen" : ""], "Drawn by hand", { drawn: name })));
+  // The large ones below, so that each can be reached.
+  const boxes = [...found, ...drawn].sort((a, b) => b.area - a.area);
+  $("overlay").replaceChildren(...boxes.map((each) => each.element));
+  const box = drawnHere();
+  if (box) $("overlay").append(...handlesOf(box.slice(1), $("canvas").clientWidth / film.width));
 }
 
-function rectangle(x1, y1, x2, y2, names) {
-  const box = document.createElementNS(SVG, "rect");
-  for (const [name, value] of Object.entries({ x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) })) box.setAttribute(name, value);
-  box.setAttribute("class", names.filter(Boolean).join(" "));
-  return box;
+function outline(box, names, told, what) {
+  const element = drawBox(box, names.filter(Boolean).join(" "));
+  const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+  title.textContent = told;
+  element.append(title);
+  element.what = what;
+  return { element, area: (box[2] - box[0]) * (box[3] - box[1]) };
 }
 
-function title(text) {
-  const made = document.createElementNS(SVG, "title");
-  made.textContent = text;
-  return made;
-}
+function nameOf(track) { return track > 0 ? `Track ${track}` : `Candidate ${-track}`; }
 
-// The strip: a lane for tracks that do not overlap
+// The strip
 
-function drawStrip() {
-  const width = $("strip").clientWidth;
-  const last = Math.max(film.times.length - 1, 1);
-  const x = (frame) => frame / last * width;
-  const ends = [];
-  const parts = [];
-  const bar = (first, end, lane, names, run) => {
-    const made = rectangle(x(first), 8 + lane * LANE, Math.max(x(end), x(first) + 2), 8 + lane * LANE + LANE - 2, ["lane", ...names]);
-    made.addEventListener("click", run);
-    parts.push(made);
-  };
-  const laneOf = (first, end) => {
-    let lane = ends.findIndex((other) => other < first);
-    if (lane < 0) lane = ends.length;
-    ends[lane] = end;
-    return lane;
-  };
-  for (const track of [...film.tracks].sort((a, b) => a.first - b.first)) {
-    const lane = laneOf(track.first, track.last);
-    const dismissed = state.dismissed.includes(track.track) ? "dismissed" : "";
-    const run = (event) => { choose({ track: track.track }); go(frameAt(event)); };
-    bar(track.first, track.last, lane, [dismissed, chosen?.track === track.track ? "chosen" : ""], run);
-    if (!dismissed) for (const [first, end] of track.filled) bar(first, end, lane, ["gap"], run);
-  }
-  state.drawn.forEach((track, number) => {
-    const [first, end] = [track[0][0], track[track.length - 1][0]];
-    bar(first, end, laneOf(first, end), ["drawn", chosen?.drawn === number ? "chosen" : ""], (event) => { choose({ drawn: number }); go(frameAt(event)); });
-  });
-  for (const { frame } of film.doubtful) {
-    const mark = rectangle(x(frame) - 1, 0, x(frame) + 2, 5, ["doubt-mark"]);
-    parts.push(mark);
-  }
-  $("lanes").setAttribute("height", String(16 + ends.length * LANE));
-  $("lanes").replaceChildren(...parts);
+function strip() {
+  drawStrip($("lanes"), film, model, (event, what) => { model.choose(what); go(frameAt(event)); });
   $("doubt-count").textContent = film.doubtful.length || "";
   $("doubt").disabled = !film.doubtful.length;
 }
@@ -176,179 +134,113 @@ $("seek").addEventListener("input", () => go(Number($("seek").value)));
 // Cards
 
 function makeCards() {
-  $("track-count").textContent = film.tracks.length || "";
+  const sightingUrl = (frame, crop) => `${base}${model.url}/frames/${frame}?show=${originals ? "original" : "output"}&v=${film.stamp}&side=160&crop=${crop}`;
+  const card = (track) => cardOf(track, nameOf(track.track), film.times, {
+    sightingUrl,
+    look: (frame) => { model.choose({ track: track.track }); go(frame); },
+    judge: (face) => judge([track.track], face),
+    pick: (chosen) => { chosen ? picked.add(track.track) : picked.delete(track.track); refresh(); },
+  });
   // The doubtful first: seen seldom, or with a low score at best.
   const order = [...film.tracks].sort((a, b) => Math.min(a.seen, 10) * a.best - Math.min(b.seen, 10) * b.best);
   $("tracks").replaceChildren(...order.map(card));
-  refreshCards();
+  $("faint").replaceChildren(...film.faint.map(card));
 }
 
-function card(track) {
-  const made = element("li", { className: "card track", id: `track-${track.track}` });
-  const pick = element("input", { type: "checkbox" });
-  pick.setAttribute("aria-label", `Choose track ${track.track}`);
-  pick.addEventListener("change", () => { pick.checked ? picked.add(track.track) : picked.delete(track.track); refreshCards(); });
-  const head = element("header");
-  head.append(pick, element("strong", { textContent: `Track ${track.track}` }), element("span", { className: "badge" }));
-  const pictures = element("div", { className: "sightings" });
-  for (const [frame, x1, y1, x2, y2] of track.sightings) {
-    const button = element("button", { type: "button" });
-    button.setAttribute("aria-label", `Track ${track.track}, frame ${frame + 1}`);
-    const [w, h] = [(x2 - x1) * 0.4, (y2 - y1) * 0.4];
-    const crop = [x1 - w, y1 - h, x2 + w, y2 + h].map(Math.round).join(",");
-    const source = originals ? "original" : "output";
-    const image = element("img", { loading: "lazy", alt: "", src: `${base}${url}/frames/${frame}?show=${source}&v=${film.stamp}&side=160&crop=${crop}` });
-    button.append(image);
-    button.addEventListener("click", () => { choose({ track: track.track }); go(frame); });
-    pictures.append(button);
-  }
-  const seconds = (frame) => film.times[frame].toFixed(1);
-  const scores = new Set([track.least.toFixed(2), track.best.toFixed(2)]);
-  const facts = element("p", { className: "facts", textContent: `${seconds(track.first)} to ${seconds(track.last)} s, seen in ${track.seen} ${track.seen === 1 ? "frame" : "frames"}, score ${[...scores].join(" to ")}` });
-  const choices = element("div", { className: "choices" });
-  const keep = element("button", { type: "button", className: "button keep", textContent: "Keep" });
-  const dismiss = element("button", { type: "button", className: "button dismiss", textContent: "Not a face" });
-  keep.addEventListener("click", () => judge([track.track], true));
-  dismiss.addEventListener("click", () => judge([track.track], false));
-  choices.append(keep, dismiss);
-  made.append(head, pictures, facts, choices);
-  return made;
-}
-
-function refreshCards() {
-  for (const { track } of film.tracks) {
-    const made = $(`track-${track}`);
-    const dismissed = state.dismissed.includes(track);
-    const kept = state.kept.includes(track);
-    made.classList.toggle("dismissed", dismissed);
-    made.setAttribute("aria-current", String(chosen?.track === track));
-    made.querySelector("input").checked = picked.has(track);
-    const badge = made.querySelector(".badge");
-    badge.textContent = dismissed ? "not a face" : kept ? "kept" : "";
-    badge.hidden = !dismissed && !kept;
-    made.querySelector(".keep").setAttribute("aria-pressed", String(kept));
-    made.querySelector(".dismiss").setAttribute("aria-pressed", String(dismissed));
-  }
-  $("dismiss-all").disabled = $("keep-all").disabled = !picked.size;
-}
-
-function element(name, properties = {}) {
-  return Object.assign(document.createElement(name), properties);
-}
-
-function choose(what) {
-  chosen = what;
-  drawBoxes();
-  drawStrip();
-  refreshCards();
-  if (what?.track) $(`track-${what.track}`).scrollIntoView({ block: "nearest" });
-}
-
-// Changes
-
-function change(action, next) {
-  past.push(state);
-  future.length = 0;
-  put(action, { ...state, accepted: false, ...next });
-}
-
-function put(action, next) {
-  state = next;
-  if (chosen && "drawn" in chosen && !state.drawn[chosen.drawn]) chosen = null;
-  refresh();
-  saveMark("saving");
-  // One after the other: each is made to the version before it.
-  saving = saving.then(() => save(action, next));
-}
-
-async function save(action, next) {
-  try {
-    const told = await request("PUT", url, { version, body: { action, ...next } });
-    version = told.version;
-    saveMark("saved");
-    showApply();
-    if (state === next) go(at);
-  } catch (error) {
-    if (error.status === 409 && error.current) {
-      past.push(next);
-      adopt(error.current);
-      saveMark("conflict");
-      notice(`${error.message}. Ctrl+Z brings yours back.`, 12);
-    } else {
-      saveMark("failed");
-      notice(`Not saved: ${error.message}`);
-      const told = await request("GET", url).catch(() => null);
-      if (told) adopt(told);
-    }
-    refresh();
-  }
-}
-
-async function showApply() {
-  showChanges((await request("GET", "/api/apply")).changed);
+function openFaint() {
+  return film.faint.filter(({ track }) => !model.verdict(track));
 }
 
 function refresh() {
   drawBoxes();
-  drawStrip();
-  refreshCards();
+  strip();
+  const { chosen } = model;
+  for (const { track } of [...film.tracks, ...film.faint]) markCard(track, model, picked);
+  const open = openFaint().length;
+  $("faint-section").hidden = !film.faint.length;
+  $("faint-count").textContent = open ? `${open} open` : "all judged";
+  $("track-count").textContent = film.tracks.length || "";
+  $("dismiss-all").disabled = $("keep-all").disabled = !picked.size;
+  $("undo").disabled = !model.past.length;
+  $("redo").disabled = !model.future.length;
+  $("carry").disabled = !drawnHere() || Boolean(film.source_problem);
+  $("draw").setAttribute("aria-pressed", String(drawing));
+  $("canvas").classList.toggle("drawing", drawing);
+  $("accepted").hidden = !model.accepted;
+  // On a phone the cards lie below the frame, which is to stay in sight.
+  if (chosen?.track && matchMedia("(min-width: 761px)").matches) $(`track-${chosen.track}`).scrollIntoView({ block: "nearest" });
 }
 
-function refreshButtons() {
-  $("undo").disabled = !past.length;
-  $("redo").disabled = !future.length;
-  $("carry").disabled = !drawnHere() || Boolean(film.source_problem);
-  $("draw").setAttribute("aria-pressed", String(wantsBox));
-  $("canvas").classList.toggle("drawing", wantsBox);
-  $("accepted").hidden = !state.accepted;
-}
+// Changes
+
+model.addEventListener("saved", async () => {
+  go(at);
+  showChanges((await request("GET", "/api/apply")).changed);
+});
 
 function judge(tracks, face) {
-  const others = (list) => list.filter((track) => !tracks.includes(track));
-  const [kept, dismissed] = [others(state.kept), others(state.dismissed)];
-  (face ? kept : dismissed).push(...tracks);
-  change(face ? "keep" : "dismiss", { kept, dismissed });
+  const faint = tracks.every((track) => track < 0);
+  model.judge(tracks, face ? "kept" : "dismissed", face ? (faint ? "take" : "keep") : "dismiss");
+}
+
+/** Judges the chosen track; of faint candidates the next is chosen then. */
+function judgeChosen(face) {
+  const { track } = model.chosen ?? {};
+  if (!track) return false;
+  const open = openFaint();
+  const place = open.findIndex((each) => each.track === track);
+  judge([track], face);
+  if (place < 0) return true;
+  const left = openFaint();
+  if (left.length) look(left[Math.min(place, left.length - 1)]);
+  return true;
 }
 
 function judgePicked(face) {
   judge([...picked], face);
   picked.clear();
-  refreshCards();
+  refresh();
 }
 
-function undo(from, to, action) {
-  if (!from.length) return false;
-  to.push(state);
-  put(action, from.pop());
-  return true;
+function judgeAllFaint(face) {
+  judge(openFaint().map(({ track }) => track), face);
+}
+
+/** Chooses a track, and shows the frame in which it is largest. */
+function look({ track, sightings }) {
+  model.choose({ track });
+  go(sightings[0][0]);
+}
+
+function nextFaint(step) {
+  const open = openFaint();
+  if (!open.length) return notice("No faint candidates are open in this film");
+  const here = open.findIndex(({ track }) => track === model.chosen?.track);
+  return look(open.at((here < 0 ? (step > 0 ? 0 : -1) : here + step) % open.length));
 }
 
 /** The chosen drawn track's box in this frame. */
 function drawnHere() {
-  return chosen && "drawn" in chosen ? state.drawn[chosen.drawn]?.find((box) => box[0] === at) : undefined;
+  return model.chosenDrawn?.find((box) => box[0] === at);
 }
 
 /** Boxes put into a drawn track, in place of those that it has in their frames. */
-function merged(number, rows) {
+function merged(name, rows) {
   const frames = new Set(rows.map((row) => row[0]));
-  const track = [...(state.drawn[number] ?? []).filter((box) => !frames.has(box[0])), ...rows].sort((a, b) => a[0] - b[0]);
-  const drawn = [...state.drawn];
-  drawn[number] = track;
-  return drawn;
+  return [...(model.drawn.get(name) ?? []).filter((box) => !frames.has(box[0])), ...rows].sort((a, b) => a[0] - b[0]);
 }
 
 async function carry() {
   const box = drawnHere();
   if (!box) return notice("Draw a box first, or choose a drawn one in this frame.");
-  const { drawn: number } = chosen;
+  const { drawn: name } = model.chosen;
   saveMark("saving");
   try {
-    const told = await request("POST", `${url}/carry`, { body: { frame: at, box: box.slice(1), count: 250 } });
-    const known = new Set((state.drawn[number] ?? []).map((row) => row[0]));
+    const told = await request("POST", `${model.url}/carry`, { body: { frame: at, box: box.slice(1), count: CARRIED } });
+    const known = new Set((model.drawn.get(name) ?? []).map((row) => row[0]));
     // What was drawn by hand stays.
-    const rows = told.boxes.filter((row) => row[0] === at || !known.has(row[0]));
-    change("carry", { drawn: merged(number, rows.length ? rows : [box]) });
-    notice(`Carried from frame ${told.boxes[0][0] + 1} to ${told.boxes[told.boxes.length - 1][0] + 1}`);
+    model.draw(name, merged(name, told.boxes.filter((row) => row[0] === box[0] || !known.has(row[0]))), "carry");
+    notice(`Carried from frame ${told.boxes[0][0] + 1} to ${told.boxes.at(-1)[0] + 1}`);
   } catch (error) {
     saveMark("failed");
     notice(error.message);
@@ -356,78 +248,110 @@ async function carry() {
 }
 
 /** The chosen box, as it is, in the next frame too. */
-async function copyOn() {
+function copyOn() {
   const box = drawnHere();
   if (!box || at + 1 >= film.times.length) return false;
-  change("carry", { drawn: merged(chosen.drawn, [[at + 1, ...box.slice(1)]]) });
+  const { drawn: name } = model.chosen;
+  model.draw(name, merged(name, [[at + 1, ...box.slice(1)]]), "carry");
   go(at + 1);
   return true;
 }
 
 function remove({ whole = false } = {}) {
-  if (chosen?.track) return judge([chosen.track], false);
+  const { chosen } = model;
+  if (chosen?.track) return judgeChosen(false);
   if (!chosen) return false;
-  const rest = whole ? [] : state.drawn[chosen.drawn].filter((box) => box[0] !== at);
-  const drawn = state.drawn.map((track, number) => (number === chosen.drawn ? rest : track)).filter((track) => track.length);
-  if (!rest.length) chosen = null;
-  change("delete", { drawn });
+  model.draw(chosen.drawn, whole ? [] : model.chosenDrawn.filter((box) => box[0] !== at), "delete");
   return true;
 }
 
-// Drawing
+/** A box of a new track, or of the chosen one, which has none here or is corrected. */
+function addBox(box) {
+  const name = model.chosen?.drawn ?? newName();
+  model.chosen = { drawn: name };
+  model.draw(name, merged(name, [[at, ...within(box)]]), "draw");
+}
 
-const place = (event) => {
-  const { left, top, width, height } = $("canvas").getBoundingClientRect();
-  const inside = (value, most) => Math.min(Math.max(value, 0), most);
-  return [
-    inside((event.clientX - left) / width * film.width, film.width),
-    inside((event.clientY - top) / height * film.height, film.height),
-  ];
-};
+/** Steps of the drawn box by keys. */
+function nudge(event, grow) {
+  const box = drawnHere();
+  if (!box) return false;
+  const step = event.shiftKey ? 10 : 1;
+  const dx = { ArrowLeft: -step, ArrowRight: step }[event.key] ?? 0;
+  const dy = { ArrowUp: -step, ArrowDown: step }[event.key] ?? 0;
+  addBox(grow ? resized(box.slice(1), "se", dx, dy) : moved(box.slice(1), dx, dy, film));
+  return true;
+}
 
-$("canvas").addEventListener("pointerdown", (event) => {
-  if (!wantsBox || event.button) return;
+// The pointer: draws, moves, resizes
+
+$("overlay").addEventListener("pointerdown", (event) => {
+  if (event.button) return;
+  const first = place(event);
+  const { handle } = event.target.dataset;
+  const what = event.target.closest("g.box")?.what;
+  const box = drawnHere()?.slice(1);
+  if (!drawing && handle) return follow(event, (point) => resized(box, handle, point[0] - first[0], point[1] - first[1]));
+  if (!drawing && what) {
+    const same = what.drawn && model.chosen?.drawn === what.drawn;
+    if (!same) model.choose(what);
+    else follow(event, (point) => moved(box, point[0] - first[0], point[1] - first[1], film));
+    return;
+  }
+  // A finger scrolls, unless it was told to draw.
+  if (event.pointerType === "touch" && !drawing) return;
+  // What is drawn over a frame in which the chosen track has no box goes on with it.
+  if (box) model.choose(null);
+  follow(event, (point) => between(first, point));
+});
+
+/** Follows a pressed pointer; boxAt(point) is what it has made of the box. */
+function follow(event, boxAt) {
   event.preventDefault();
-  drawing = place(event);
-  $("canvas").setPointerCapture(event.pointerId);
-});
+  const mine = ++hovered;
+  const shape = drawBox([0, 0, 0, 0], "drawn chosen new");
+  const overlay = $("overlay");
+  overlay.setPointerCapture(event.pointerId);
+  const far = (now) => Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > CLICK;
+  const move = (now) => {
+    if (mine !== hovered || !far(now)) return;
+    placeBox(shape, within(boxAt(place(now))));
+    overlay.append(shape);
+  };
+  const stop = (now) => {
+    for (const [name, listener] of [["pointermove", move], ["pointerup", stop], ["pointercancel", stop]]) overlay.removeEventListener(name, listener);
+    shape.remove();
+    if (now.type !== "pointerup" || !far(now)) return;
+    const box = within(boxAt(place(now)));
+    toggleDrawing(false);
+    if (box[2] - box[0] >= LEAST && box[3] - box[1] >= LEAST) addBox(box);
+  };
+  overlay.addEventListener("pointermove", move);
+  overlay.addEventListener("pointerup", stop);
+  overlay.addEventListener("pointercancel", stop);
+}
 
-$("canvas").addEventListener("pointermove", (event) => {
-  if (!drawing) return;
-  $("overlay").querySelector(".new")?.remove();
-  $("overlay").append(rectangle(...between(drawing, place(event)), ["box", "drawn", "new"]));
-});
-
-$("canvas").addEventListener("pointerup", (event) => {
-  if (!drawing) return;
-  const box = between(drawing, place(event));
-  drawing = null;
-  wantsBox = false;
-  const large = box[2] - box[0] >= 2 && box[3] - box[1] >= 2;
-  if (large) addBox(box.map((side) => Math.round(side * 10) / 10));
-  else drawBoxes();
-});
-
-$("canvas").addEventListener("pointercancel", () => { drawing = null; drawBoxes(); });
+function place(event) {
+  const { left, top, width, height } = $("canvas").getBoundingClientRect();
+  return [(event.clientX - left) / width * film.width, (event.clientY - top) / height * film.height];
+}
 
 function between([x, y], [u, v]) {
   return [Math.min(x, u), Math.min(y, v), Math.max(x, u), Math.max(y, v)];
 }
 
-/** A box of a new track, or of the chosen one, which has none here or is corrected. */
-function addBox(box) {
-  const number = chosen && "drawn" in chosen ? chosen.drawn : state.drawn.length;
-  change("draw", { drawn: merged(number, [[at, ...box]]) });
-  choose({ drawn: number });
+/** A box inside the picture, to a tenth of a pixel as the server keeps it. */
+function within(box) {
+  return box.map((side, number) => Math.round(Math.min(Math.max(side, 0), number % 2 ? film.height : film.width) * 10) / 10);
 }
 
-function nudge(event, x, y) {
-  const box = drawnHere();
-  if (!box) return false;
-  const far = event.shiftKey ? 10 : 1;
-  const [, x1, y1, x2, y2] = box;
-  const [dx, dy] = [Math.min(Math.max(x * far, -x1), film.width - x2), Math.min(Math.max(y * far, -y1), film.height - y2)];
-  change("draw", { drawn: merged(chosen.drawn, [[at, x1 + dx, y1 + dy, x2 + dx, y2 + dy]]) });
+/** A box in the middle, for those who draw with keys alone. */
+function drawInTheMiddle() {
+  if (!drawing) return false;
+  const half = Math.min(film.width, film.height) / 16;
+  const [x, y] = [film.width / 2, film.height / 2];
+  toggleDrawing(false);
+  addBox([x - half, y - half, x + half, y + half]);
   return true;
 }
 
@@ -435,13 +359,13 @@ function nextDoubt(step) {
   const frames = [...new Set(film.doubtful.map((each) => each.frame))];
   const next = step > 0 ? frames.find((frame) => frame > at) : frames.findLast((frame) => frame < at);
   if (next === undefined) return notice("No further doubtful frame.");
-  choose({ track: film.doubtful.find((each) => each.frame === next).track });
+  model.choose({ track: film.doubtful.find((each) => each.frame === next).track });
   return go(next);
 }
 
-function toggleDrawing(wanted = !wantsBox) {
-  wantsBox = wanted;
-  refreshButtons();
+function toggleDrawing(wanted = !drawing) {
+  drawing = wanted;
+  refresh();
 }
 
 function swapShown() {
@@ -450,46 +374,50 @@ function swapShown() {
   return go(at);
 }
 
-function accept() {
-  past.push(state);
-  future.length = 0;
-  put(state.accepted ? "reopen" : "accept", { ...state, accepted: !state.accepted });
-}
-
 for (const [id, run] of Object.entries({
   back: () => go(at - 1), on: () => go(at + 1), doubt: () => nextDoubt(1), draw: () => toggleDrawing(), carry,
-  undo: () => undo(past, future, "undo"), redo: () => undo(future, past, "redo"), accept,
+  undo: () => model.undo(), redo: () => model.redo(), accept: () => model.accept(),
   "dismiss-all": () => judgePicked(false), "keep-all": () => judgePicked(true),
 })) $(id).addEventListener("click", run);
 
+function arrows(before, label, run) {
+  return ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].flatMap((key) => [
+    { keys: [before + key], shown: key === "ArrowLeft", label, run },
+    { keys: [`${before}Shift+${key}`], shown: false, run },
+  ]);
+}
+
 bindKeys([
-  { keys: ["ArrowLeft", "ArrowRight"], label: "Previous, next frame", run: (event) => { go(at + (event.key === "ArrowLeft" ? -1 : 1)); } },
-  { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], label: "Ten frames", run: (event) => { go(at + (event.key === "ArrowLeft" ? -10 : 10)); } },
+  { keys: ["ArrowLeft", "ArrowRight"], more: ["ArrowRight"], label: "Previous, next frame", run: (event) => { go(at + (event.key === "ArrowLeft" ? -1 : 1)); } },
+  { keys: ["Shift+ArrowLeft", "Shift+ArrowRight"], more: ["Shift+ArrowRight"], label: "Ten frames", run: (event) => { go(at + (event.key === "ArrowLeft" ? -10 : 10)); } },
   { keys: ["["], label: "Previous doubtful frame", run: () => { nextDoubt(-1); } },
   { keys: ["]"], label: "Next doubtful frame", run: () => { nextDoubt(1); } },
-  { keys: ["k"], label: "Keep the chosen track", run: () => (chosen?.track ? judge([chosen.track], true) : false) },
-  { keys: ["x"], label: "The chosen track is not a face", run: () => (chosen?.track ? judge([chosen.track], false) : false) },
-  { keys: ["n"], label: "Draw a box", run: () => toggleDrawing() },
-  { keys: ["Alt+ArrowLeft"], label: "Move the drawn box by 1 pixel (with Shift by 10)", run: (event) => nudge(event, -1, 0) },
-  { keys: ["Alt+ArrowRight", "Alt+Shift+ArrowRight"], shown: false, label: "", run: (event) => nudge(event, 1, 0) },
-  { keys: ["Alt+Shift+ArrowLeft"], shown: false, label: "", run: (event) => nudge(event, -1, 0) },
-  { keys: ["Alt+ArrowUp", "Alt+Shift+ArrowUp"], shown: false, label: "", run: (event) => nudge(event, 0, -1) },
-  { keys: ["Alt+ArrowDown", "Alt+Shift+ArrowDown"], shown: false, label: "", run: (event) => nudge(event, 0, 1) },
+  { keys: ["f"], label: "Next faint candidate", run: () => { nextFaint(1); } },
+  { keys: ["Shift+f"], label: "Previous faint candidate", run: () => { nextFaint(-1); } },
+  { keys: ["t", "k"], label: "The chosen track is a face: take it, keep it", run: () => judgeChosen(true) },
+  { keys: ["x"], label: "It is no face", run: () => judgeChosen(false) },
+  { keys: ["Shift+t"], label: "Take all faint candidates", run: () => judgeAllFaint(true) },
+  { keys: ["Shift+x"], label: "Dismiss all faint candidates", run: () => judgeAllFaint(false) },
+  { keys: ["n"], label: "Draw a box: drag; Enter puts one in the middle", run: () => toggleDrawing() },
+  { keys: ["Enter"], shown: false, run: drawInTheMiddle },
+  ...arrows("Alt+", "Move the drawn box by 1 px (with Shift by 10)", (event) => nudge(event, false)),
+  ...arrows("Ctrl+", "Resize it by 1 px (with Shift by 10)", (event) => nudge(event, true)),
   { keys: ["c"], label: "Carry the drawn box forward and back", run: () => { carry(); } },
   { keys: ["Ctrl+b"], label: "The drawn box as it is in the next frame", run: () => { copyOn(); } },
-  { keys: ["Delete"], label: "Delete the drawn box here; of a found track: not a face", run: () => remove() },
+  { keys: ["Delete"], label: "Delete the drawn box here; of a track: not a face", run: () => remove() },
   { keys: ["Shift+Delete"], label: "Delete the whole drawn track", run: () => remove({ whole: true }) },
-  { keys: ["Ctrl+z"], label: "Undo", run: () => undo(past, future, "undo") },
-  { keys: ["Ctrl+Shift+z", "Ctrl+y"], label: "Redo", run: () => undo(future, past, "redo") },
+  { keys: ["Ctrl+z"], label: "Undo", run: () => model.undo() },
+  { keys: ["Ctrl+Shift+z", "Ctrl+y"], label: "Redo", run: () => model.redo() },
   { keys: ["o"], label: "The clear frame or the hidden one (with --show-originals)", run: swapShown },
-  { keys: ["a"], label: "Accept the film, or take that back", run: accept },
-  { keys: ["Escape"], label: "Choose nothing, draw nothing", run: () => { drawing = null; toggleDrawing(false); choose(null); } },
+  { keys: ["a"], label: "Accept the film, or take that back", run: () => model.accept() },
+  { keys: ["Escape"], label: "Choose nothing, draw nothing", run: () => { hovered += 1; drawing = false; model.choose(null); } },
 ]);
 
+addEventListener("beforeunload", (event) => { if (model.waiting) event.preventDefault(); });
 document.addEventListener("applied", async () => {
-  film = { ...film, ...(await request("GET", url)) };
-  adopt(film);
+  await model.saving;
+  film = { ...film, ...(await request("GET", model.url)) };
   makeCards();
-  refresh();
+  model.adopt(film);
   await go(at);
 });

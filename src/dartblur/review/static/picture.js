@@ -1,10 +1,11 @@
 // The page of one picture.
 
 import { base, request } from "./api.js";
-import { Boxes, moved } from "./boxes.js";
+import { Boxes } from "./boxes.js";
 import { bindKeys } from "./keys.js";
 import { Model } from "./model.js";
 import { notice, saveMark } from "./notice.js";
+import { moved } from "./outlines.js";
 import { showChanges } from "./shell.js";
 import { Side } from "./side.js";
 import { loadBlob, Stage } from "./stage.js";
