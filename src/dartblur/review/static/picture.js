@@ -17,6 +17,7 @@ const boxes = new Boxes(model, stage);
 const side = new Side(model, stage, judge);
 const query = () => location.search;
 let ahead = null; // the next picture, asked for before it is wanted
+let removedAt = 0; // where in the order the box was that was deleted last: what followed comes next
 let stepping = false; // further steps of a key that is held belong to one move
 
 async function open(id, { push = false } = {}) {
@@ -33,6 +34,7 @@ async function open(id, { push = false } = {}) {
     $("name").textContent = picture.name;
     document.title = `${picture.name} · Review`;
     boxes.setDrawing(false);
+    removedAt = 0;
     stage.open(picture.width, picture.height);
     stage.divide(0);
     model.adopt(picture);
@@ -108,7 +110,7 @@ function chooseFaint(by = 1) {
 function chooseBox(by) {
   const { order, chosen } = model;
   if (!order.length) return;
-  const at = chosen?.kind === "box" ? order.indexOf(chosen.at) + by : by > 0 ? 0 : -1;
+  const at = chosen?.kind === "box" ? order.indexOf(chosen.at) + by : by > 0 ? removedAt : removedAt - 1;
   choose({ kind: "box", at: order.at(at % order.length) });
 }
 
@@ -129,8 +131,14 @@ function judge(action, at) {
 
 function judgeChosen(action) {
   if (model.chosen?.kind === "faint") judge(action, model.chosen.at);
-  else if (action === "dismiss" && model.chosen) model.remove();
+  else if (action === "dismiss" && model.chosen) remove();
   else chooseFaint();
+}
+
+function remove() {
+  if (model.chosen?.kind !== "box") return;
+  removedAt = model.order.indexOf(model.chosen.at);
+  model.remove();
 }
 
 function judgeAll(action) {
@@ -197,7 +205,7 @@ bindKeys([
   { keys: ["Enter"], shown: false, run: drawInTheMiddle },
   { keys: ["b"], label: "Next box, the doubtful first", run: () => chooseBox(1) },
   { keys: ["Shift+b"], label: "Previous box", run: () => chooseBox(-1) },
-  { keys: ["Delete", "Backspace"], more: ["Backspace"], label: "Delete the chosen box", run: () => model.remove() },
+  { keys: ["Delete", "Backspace"], more: ["Backspace"], label: "Delete the chosen box", run: remove },
   ...arrows("", false, false), ...arrows("Shift+", true, false), ...arrows("Alt+", false, true), ...arrows("Alt+Shift+", true, true).map((each) => ({ ...each, shown: false })),
   { keys: ["Ctrl+z"], label: "Undo", run: () => { model.undo(); } },
   { keys: ["Ctrl+y", "Ctrl+Shift+z"], label: "Redo", run: () => { model.redo(); } },
@@ -230,7 +238,7 @@ $("compare-with").addEventListener("change", () => { if (stage.share <= 0) stage
 $("previous").addEventListener("click", () => go("previous"));
 $("next").addEventListener("click", () => go("next"));
 $("draw").addEventListener("click", () => boxes.setDrawing(!boxes.drawing));
-$("delete").addEventListener("click", () => model.remove());
+$("delete").addEventListener("click", remove);
 $("undo").addEventListener("click", () => model.undo());
 $("redo").addEventListener("click", () => model.redo());
 $("accept").addEventListener("click", accept);
