@@ -174,7 +174,9 @@ def test_an_error_is_told_to_its_own_call() -> None:
         futures[2].result()
 
 
-def test_batches_give_what_single_pictures_give(together: list[int]) -> None:
+def test_batches_give_what_single_pictures_give(
+    together: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     images = [textured(96, 128, seed) for seed in range(16)]
     boxes = Faces(np.array([[10, 10, 40, 50], [60, 20, 90, 60]], np.float32))
 
@@ -189,6 +191,17 @@ def test_batches_give_what_single_pictures_give(together: list[int]) -> None:
 
     alone = made(False, make_pipeline(detector="fast", threads=1))
     assert max(together) == 2
+
+    end, waited = Batcher._end, [False]
+
+    def after_others_wait(batcher: Batcher, batch: list[onnx_runtime._Call]) -> None:
+        while not waited[0] and len(batcher._waiting) < 4:
+            sleep(0.001)
+        waited[0] = True
+        end(batcher, batch)
+
+    # The first run waits for others to gather, so that it is no chance that some do.
+    monkeypatch.setattr(Batcher, "_end", after_others_wait)
     many = made(True, make_pipeline(detector="fast", threads=1))
     for one, other in zip(alone, many, strict=True):
         np.testing.assert_array_equal(one, other)
