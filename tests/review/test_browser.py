@@ -123,6 +123,12 @@ def test_a_person_mends_a_picture(browser: Any, out: Path) -> None:
         hidden(page, 2)
         assert boxes_of(page) == [taken, drawn]
         assert page.locator("#accepted").is_visible()
+        # On a phone, nothing is wider than the screen, and no key scrolls it sideways.
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.keyboard.press("b")
+        page.wait_for_selector("#box-list .chosen")
+        widths = "[document.scrollingElement.scrollWidth - innerWidth, scrollX]"
+        assert page.evaluate(widths) == [0, 0]
     with served(out) as link, page_of(browser, link) as page:
         page.get_by_role("button", name=re.compile("^Accepted 1")).wait_for(state="attached")
 
