@@ -237,7 +237,7 @@ def scale(out: Path, count: int) -> dict[str, Any]:
         app = make_app(review, Applier(review), hosts_of("127.0.0.1", PORT))
         here = f"http://127.0.0.1:{PORT}"
         client = TestClient(app, here + review.sessions.root)
-        client.get(f"{here}/", params={"token": review.sessions.token})
+        client.get("/", params={"token": review.sessions.token})
         client.get("/")  # templates are read once
         memory = [process.memory_info().rss]
         started = time.process_time()

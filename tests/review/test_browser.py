@@ -123,21 +123,33 @@ def test_a_person_mends_a_picture(browser: Any, out: Path) -> None:
         hidden(page, 2)
         assert boxes_of(page) == [taken, drawn]
         assert page.locator("#accepted").is_visible()
+        # On a phone, nothing is wider than the screen, and no key scrolls it sideways.
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.keyboard.press("b")
+        page.wait_for_selector("#box-list .chosen")
+        widths = "[document.scrollingElement.scrollWidth - innerWidth, scrollX]"
+        assert page.evaluate(widths) == [0, 0]
     with served(out) as link, page_of(browser, link) as page:
         page.get_by_role("button", name=re.compile("^Accepted 1")).wait_for(state="attached")
 
 
 def test_two_tabs_lose_nothing(browser: Any, out: Path) -> None:
     with served(out) as link, page_of(browser, link) as one:
+        one.locator("#reviewer").click()
+        one.locator("#rename-name").fill("Grace")
+        one.get_by_role("button", name="Save").click()
+        one.get_by_text("Decisions are kept under Grace now").wait_for(state="attached")
         open_first(one)
         other = one.context.new_page()
+        enter(other, link)  # once more, in the same browser
+        playwright.expect(other.locator("#reviewer-name")).to_have_text("Grace")
         other.goto(one.url)
         other.wait_for_selector("#after[src]", state="attached")
         draw(one, 240, 170, 300, 220)
         saved(one)
         draw(other, 10, 150, 60, 230)
         other.wait_for_selector('#save-mark[data-state="conflict"]', state="attached")
-        other.get_by_text("Ada or another tab changed it").wait_for(state="attached")
+        other.get_by_text("Grace or another tab changed it").wait_for(state="attached")
         # Theirs is shown; an undo brings back what was drawn here.
         assert boxes_of(other)[1][0] > 200
         other.keyboard.press("Control+z")

@@ -18,6 +18,7 @@ from dartblur.batch.options import AnonymizationOptions, RunOptions
 from dartblur.detectors import Evidence
 from dartblur.errors import VideoError
 from dartblur.faces import Faces, Image
+from dartblur.review.app import make_index
 from dartblur.review.carrying import carried
 from dartblur.review.films import carry
 from dartblur.review.frames import FilmFrames
@@ -236,10 +237,15 @@ def test_a_faint_candidate_is_followed_and_hidden_when_it_is_taken(
     # Seen in every second frame; in between, and a little beyond, it is filled in.
     assert {row[0] for row in rows if row[7]} == set(range(0, 20, 2))
     assert {row[0] for row in rows} >= set(range(20))
+    [shown] = opened.get("/api/pictures?filter=faint")["items"]
+    assert (shown["name"], shown["faint"]) == ("film.mp4", 1)
     page = report_page(opened.review)
     assert page.count("<img") == len(told["tracks"]), "shows what nothing hides"
     assert opened.put(url, 0, change(tracks=verdicts([-1], "dismissed"))).status_code == 200
     assert not opened.get(url)["changed"]
+    counted = opened.get("/api/pictures?filter=films")
+    assert counted["counts"]["faint"] == counted["items"][0]["faint"] == 0
+    assert counted["items"][0]["risk"] < shown["risk"]
     taken = change(action="take", tracks=verdicts([-1], "kept", "dismissed"))
     assert opened.put(url, 1, taken).json()["changed"]
     opened.apply()
@@ -249,6 +255,9 @@ def test_a_faint_candidate_is_followed_and_hidden_when_it_is_taken(
     assert record is not None
     assert "1 tracks added, 0 taken out" in record.notes[-1]
     assert opened.get(url)["kept"] == [-1]
+    # The next start shows what this one did.
+    run, decisions = opened.review.run, opened.review.decisions
+    assert make_index(run, decisions).entry(0) == opened.review.index.entry(0)
 
 
 @pytest.mark.parametrize(

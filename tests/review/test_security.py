@@ -60,12 +60,21 @@ def test_a_made_up_cookie_opens_nothing(untouched: Opened) -> None:
 def test_the_link_gives_a_cookie_that_other_sites_cannot_use(untouched: Opened) -> None:
     sessions = untouched.review.sessions
     answer = untouched.stranger.get(f"{BASE}/", params={"token": sessions.token})
+    assert "set-cookie" not in answer.headers
+    answer = untouched.stranger.get("/", params={"token": sessions.token})
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     # Nor other servers of this machine: they know nothing of the path.
     assert f"path={sessions.root}".lower() in cookie
     assert untouched.stranger.get("/api/pictures").status_code == 200
+
+
+def test_the_link_opened_again_in_the_same_browser_keeps_the_name(opened: Opened) -> None:
+    headers = {"Origin": BASE}
+    assert opened.client.put("/api/reviewer", json={"name": "Grace"}, headers=headers).is_success
+    assert "Grace" in opened.enter(opened.client)
+    assert "Grace" not in opened.enter(opened.stranger)
 
 
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1:1", ""])

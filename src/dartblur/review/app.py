@@ -19,8 +19,9 @@ from dartblur.review import apply, export, films, grid, pictures
 from dartblur.review.apply import Applier
 from dartblur.review.context import HERE, Review, entry_of, picture_state_of
 from dartblur.review.decisions import Decision, Decisions
+from dartblur.review.film_entry import film_entry
 from dartblur.review.film_state import PREFIX as FILM_PREFIX
-from dartblur.review.films import Films, film_entry
+from dartblur.review.films import Films
 from dartblur.review.findings import Evidence, with_evidence
 from dartblur.review.http import problem
 from dartblur.review.index import Entry, Index

@@ -22,15 +22,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dartblur.batch.findings import tracks_of
-from dartblur.batch.ledger import Ledger
 from dartblur.batch.stamps import Stamp
 from dartblur.errors import ConfigError, InputError, PictureError
 from dartblur.faces import Image
 from dartblur.records import Record
 from dartblur.review.carrying import Box, carried
 from dartblur.review.context import Review
-from dartblur.review.decisions import Decision, StaleError
+from dartblur.review.decisions import StaleError
 from dartblur.review.faint_tracks import with_faint_tracks
+from dartblur.review.film_entry import with_tracks
 from dartblur.review.film_state import (
     PREFIX,
     FilmState,
@@ -41,7 +41,6 @@ from dartblur.review.film_state import (
 )
 from dartblur.review.frames import FilmFrames
 from dartblur.review.http import choice_of, expected_version, json_body, number_of, stale
-from dartblur.review.index import Entry
 from dartblur.review.run import Row
 from dartblur.review.state import APPLIED
 from dartblur.video import FilmTracks, VideoTask, hide_film
@@ -139,25 +138,13 @@ def film_state(review: Review, row: Row, tracks: FilmTracks) -> tuple[FilmState,
     return state_of(tracks, decision.content), decision.version
 
 
-def film_entry(ledger: Ledger, row: Row, decision: Decision | None, entry: Entry) -> Entry:
-    """What the grid shows of a film on which something was decided."""
-    with suppress(ValueError):
-        tracks = tracks_of(ledger, os.fsencode(row.file)) if decision else None
-        if tracks is not None and decision is not None:
-            return _with_state(entry, state_of(tracks, decision.content))
-    return entry
-
-
-def refresh(review: Review, row: Row, state: FilmState) -> None:
-    """Lets the grid show the new state of a film."""
+def refresh(review: Review, row: Row, tracks: FilmTracks, state: FilmState) -> None:
+    """Lets the grid show the new state of a film. tracks: with those of faint candidates."""
     number = review.index.id_of(row.file)
-    entry = replace(review.index.entry(number), stamp=row.output_stamp[1] or 0)
-    review.index.put(number, _with_state(entry, state))
-
-
-def _with_state(entry: Entry, state: FilmState) -> Entry:
-    people = len(state.drawn) + len(state.taken)
-    return replace(entry, accepted=state.accepted, changed=state.changed, people=people)
+    assert row.record is not None
+    entry = review.index.entry(number)
+    entry = replace(entry, faces=row.record.faces, stamp=row.output_stamp[1] or 0)
+    review.index.put(number, with_tracks(entry, row, tracks, state))
 
 
 def apply_film(review: Review, row: Row, parts: Path, reviewer: str) -> Record:
@@ -210,7 +197,7 @@ def _settle(review: Review, row: Row, tracks: FilmTracks, made: str, reviewer: s
         state = replace(latest, applied=made)
         with suppress(StaleError):
             review.decisions.append(PREFIX + row.file, version, reviewer, APPLIED, state.to_json())
-            refresh(review, review.run.row(row.file), state)
+            refresh(review, review.run.row(row.file), tracks, state)
             return
 
 
@@ -250,7 +237,7 @@ def routes(review: Review, films: Films) -> list[BaseRoute]:
             # Another may decide right now: then it is made to what they decided.
             with suppress(StaleError):
                 decision = review.decisions.append(subject, current, who, action, state.to_json())
-                refresh(review, row, state)
+                refresh(review, row, tracks, state)
                 return JSONResponse({**_told_state(state), "version": decision.version})
 
     async def decide(request: Request) -> Response:

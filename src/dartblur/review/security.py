@@ -42,8 +42,8 @@ _REFUSED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>DartBl
 <p>Open the link that <code>dartblur review</code> printed; each start prints a new one.</p></html>
 """
 _WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><title>DartBlur review</title>
-<meta http-equiv="refresh" content="0;url={root}/">
-<p><a href="{root}/">Go to the review</a></p></html>
+<meta http-equiv="refresh" content="0;url={path}">
+<p><a href="{path}">Go to the review</a></p></html>
 """
 
 
@@ -150,14 +150,18 @@ class Gate:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         [given] = query.get("token", [""])[:1]
         right = compare_digest(given.encode(), self._sessions.token.encode())
-        if scope["path"] != "/" or scope["method"] != "GET" or not right:
+        sessions = self._sessions
+        within = f"{sessions.root}/"
+        if scope["path"] not in ("/", within) or scope["method"] != "GET" or not right:
             if "/api/" in scope["path"]:
                 return _problem(403, "the review was started anew: open the link that it printed")
             return HTMLResponse(_REFUSED, 403)
-        sessions = self._sessions
-        # Not a redirect: after one, a link that another site or a terminal opened would bring no
+        # Not redirects: after one, a link that another site or a terminal opened would bring no
         # cookie.
-        response = HTMLResponse(_WELCOME.format(root=sessions.root))
+        if scope["path"] == "/":
+            # Cookies come below the root alone: there a browser that was here before is known.
+            return HTMLResponse(_WELCOME.format(path=f"{within}?token={sessions.token}"))
+        response = HTMLResponse(_WELCOME.format(path=within))
         response.set_cookie(
             sessions.cookie, sessions.begun(), path=sessions.root, httponly=True, samesite="strict"
         )

@@ -229,6 +229,7 @@ async function accept(items, { onward = false } = {}) {
 async function judge(action) {
   const item = shown.items[chosen];
   if (!item?.faint) return;
+  if (item.film) return notice("A film's candidates are judged on its page: Enter opens it");
   saveMark("saving");
   try {
     const now = await request("POST", `/api/pictures/${item.id}/faint`, { body: { action } });
