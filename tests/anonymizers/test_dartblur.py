@@ -23,7 +23,7 @@ def test_a_strength_that_is_given_takes_the_place_of_the_file_s() -> None:
     assert make_anonymizer("dartblur", MethodSettings(weights=FRAME_WEIGHTS)) == Dartblur(
         FRAME_WEIGHTS
     )
-    assert make_anonymizer("dartblur") == Dartblur(GENERATORS["wide"])
+    assert make_anonymizer("dartblur") == Dartblur(GENERATORS["compact"])
     made = make_anonymizer("dartblur", MethodSettings(strength=2.0))
     assert made == Dartblur(blur=Blur(strength=2.0, blended=True))
     with pytest.raises(UsageError, match="cells says nothing to a blur of kind 'gaussian'"):

@@ -54,8 +54,8 @@ class MethodSettings:
     colour
         Red, green and blue, 0 to 255 (block).
     generator
-        The generator of this package that paints: `wide`, on a blur twice as wide as the paper's,
-        or `compact`, on the paper's, which tells more of a person (dartblur).
+        The generator of this package that paints: `compact`, on the paper's blur, or `wide`, on one
+        twice as wide, which tells less of a person (dartblur).
     weights
         ONNX file of a generator of your own, see `dartblur export`, in its place (dartblur).
     shape
@@ -74,7 +74,7 @@ class MethodSettings:
     cells: int | None = None
     noise: float | None = None
     colour: tuple[int, int, int] = (0, 0, 0)
-    generator: GeneratorName = "wide"
+    generator: GeneratorName = "compact"
     weights: Path | None = None
     shape: Shape = "box"
     blended: Annotated[bool, Parameter(parse=False)] = True

@@ -28,7 +28,7 @@ GENERATORS: Mapping[str, Path] = MappingProxyType(
     {"compact": _FOLDER / "dartblur-compact.onnx", "wide": _FOLDER / "dartblur-wide.onnx"}
 )
 """The generators of this package by name; each file has its model card beside it."""
-WEIGHTS = GENERATORS["wide"]
+WEIGHTS = GENERATORS["compact"]
 """The one that is used where nothing else is asked for."""
 # More at a time are no faster, and take memory.
 _BATCH = 8

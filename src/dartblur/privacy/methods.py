@@ -40,9 +40,7 @@ METHODS: Mapping[str, Callable[[], Anonymizer]] = MappingProxyType(
             "pixelate", MethodSettings(cells=8, noise=NOISE)
         ),
         "dartblur": lambda: make_anonymizer("dartblur"),
-        "dartblur-compact": lambda: make_anonymizer(
-            "dartblur", MethodSettings(generator="compact")
-        ),
+        "dartblur-wide": lambda: make_anonymizer("dartblur", MethodSettings(generator="wide")),
     }
 )
 """Each as `dartblur anonymize` hides a face, its borders blended."""
