@@ -25,7 +25,8 @@ from dartblur.review.films import Films
 from dartblur.review.findings import Evidence, with_evidence
 from dartblur.review.http import problem
 from dartblur.review.index import Entry, Index
-from dartblur.review.run import FinishedRun, Row
+from dartblur.review.index_cache import CACHE_NAME, read_entries, write_entries
+from dartblur.review.run import FinishedRun, Head, Row
 from dartblur.review.security import Gate
 from dartblur.review.state import PREFIX
 
@@ -67,25 +68,39 @@ def templates() -> Jinja2Templates:
 
 
 def make_index(run: FinishedRun, decisions: Decisions) -> Index:
-    """Reads all files of a run, and what was decided on them."""
-    # Of pictures and of films.
-    decided = {row.subject: row for row in decisions.latest_of_all()}
-    files: list[str] = []
-    entries: list[Entry] = []
-    for row, evidence in with_evidence(run.ledger, run.rows()):
-        files.append(row.file)
-        entries.append(_entry(run.ledger, row, evidence, decided))
-    return Index(files, entries)
+    """What the grid shows of all files of a run; read is what changed since the last time."""
+    path = run.state / CACHE_NAME
+    kept, marks = read_entries(path), decisions.marks()
+    entries: dict[str, tuple[str, Entry]] = {}
+    changed = []
+    for head in run.heads():
+        mark = marks.get(_subject(head), "")
+        key = f"{head.status} {head.output_stamp} {mark}"
+        if not head.done:
+            entries[head.file] = key, Entry(done=False, film=head.is_film)
+        elif head.file in kept and kept[head.file][0] == key:
+            entries[head.file] = kept[head.file]
+        else:
+            entries[head.file] = key, Entry()
+            changed.append(head.file)
+    for row, evidence in with_evidence(run.ledger, map(run.row, changed)):
+        decision = decisions.latest(_subject(row))
+        key, _ = entries[row.file]
+        entries[row.file] = key, _entry(run.ledger, row, evidence, decision)
+    if entries != kept:
+        write_entries(path, entries)
+    return Index(list(entries), [entry for _, entry in entries.values()])
 
 
-def _entry(ledger: Ledger, row: Row, evidence: Evidence, decided: dict[str, Decision]) -> Entry:
+def _subject(file: Head | Row) -> str:
+    return (FILM_PREFIX if file.is_film else PREFIX) + file.file
+
+
+def _entry(ledger: Ledger, row: Row, evidence: Evidence, decision: Decision | None) -> Entry:
+    """What the grid shows of a file that is done."""
     if row.is_film:
-        entry = entry_of(row, evidence, None)
-        decision = decided.get(FILM_PREFIX + row.file)
-        return film_entry(ledger, row, decision, entry) if row.done else entry
-    if not row.done:
-        return entry_of(row, evidence, None)
-    state, _ = picture_state_of(row, evidence, decided.get(PREFIX + row.file))
+        return film_entry(ledger, row, decision, entry_of(row, evidence, None))
+    state, _ = picture_state_of(row, evidence, decision)
     return entry_of(row, evidence, state)
 
 

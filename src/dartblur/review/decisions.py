@@ -143,6 +143,14 @@ class Decisions:
             ).fetchall()
         return map(_decision, rows)
 
+    def marks(self) -> dict[str, str]:
+        """What tells the last decision on each subject from every other, of this log or another."""
+        with self._locked():
+            rows = self._base.execute(
+                "SELECT subject, max(number), time, reviewer FROM decisions GROUP BY subject"
+            ).fetchall()
+        return {subject: " ".join(map(str, mark)) for subject, *mark in rows}
+
     def rows(self) -> Iterator[Decision]:
         """All decisions, in order."""
         after = 0

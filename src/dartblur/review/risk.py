@@ -12,6 +12,8 @@ _FAINT_FACE = (0.08, 0.045)
 # A face that one pass alone saw tells of a picture at the edge of what the detector sees.
 _SINGLE = 0.05
 SMALL = 32
+WEIGHTS = (_MISSED, _FAINT_FACE, _SINGLE, SMALL)
+"""All that the order rests on."""
 
 
 def expected_misses(

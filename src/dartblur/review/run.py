@@ -62,6 +62,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Head:
+    """What is known of a file before its record is read; as of `Row`."""
+
+    file: str
+    status: str
+    output_stamp: Stamp
+
+    @property
+    def done(self) -> bool:
+        """True where there is an output."""
+        return self.status == DONE
+
+    @property
+    def is_film(self) -> bool:
+        """True for a film, by its name."""
+        return is_video(Path(self.file))
+
+
+@dataclass(frozen=True)
 class FinishedRun:
     """The files of a run, by the ledger, which nobody else holds meanwhile.
 
@@ -74,22 +93,27 @@ class FinishedRun:
     ledger: Ledger
     source: Path | None = None
 
-    def rows(self) -> Iterator[Row]:
+    def heads(self) -> Iterator[Head]:
         """All files that are done or failed or were not reached, in order of their names.
 
         Files whose output is gone are left out.
         """
         last = b""
         query = (
-            f"SELECT {_COLUMNS} FROM files WHERE status != 'passed over' AND output > ?"
-            f" ORDER BY output LIMIT {_SLICE}"
+            "SELECT output, status, output_size, output_time FROM files"
+            f" WHERE status != 'passed over' AND output > ? ORDER BY output LIMIT {_SLICE}"
         )
         while rows := self.ledger.select(query, last):
-            for values in rows:
-                row = _row(values)
-                if row.status == FAILED or not row.done or self.output(row).exists():
-                    yield row
+            for output, status, size, time in rows:
+                head = Head(os.fsdecode(output), status, (size, time))
+                if not head.done or (self.out / head.file).exists():
+                    yield head
             last = rows[-1][0]
+
+    def rows(self) -> Iterator[Row]:
+        """The same files, each with all that is known of it."""
+        for head in self.heads():
+            yield self.row(head.file)
 
     def row(self, file: str) -> Row:
         """One file as it is now.
