@@ -1,6 +1,6 @@
 // The boxes over the picture: drawn by drag or by two clicks, moved, resized.
 
-import { drawBox, handlesOf, moved, placeBox, resized } from "./outlines.js";
+import { arrange, drawBox, handlesOf, moved, placeBox, resized } from "./outlines.js";
 
 const CLICK = 4; // pixels of the screen that a click may move
 const LEAST = 3; // pixels of the picture
@@ -13,8 +13,12 @@ export class Boxes {
     this.label = document.getElementById("label");
     this.drawing = false;
     this.corner = null; // of a box begun by a click
+    this.groups = []; // the large ones first
+    this.kept = new Map(); // outlines by what they show: a crowd's are not all made anew by each key
+    this.marked = null;
+    this.handles = [];
     model.addEventListener("change", () => this.redraw());
-    model.addEventListener("choose", () => this.redraw());
+    model.addEventListener("choose", () => this.mark());
     stage.onzoom = () => this.redraw();
     this.svg.addEventListener("pointerdown", (event) => this.down(event));
     this.svg.addEventListener("pointermove", (event) => this.hover(event));
@@ -38,16 +42,36 @@ export class Boxes {
       ...model.boxes.map((box, at) => this.group("box", at, box.box, box.origin === "detected" && !box.edited ? "detected" : "drawn")),
       ...model.open.map((at) => this.group("faint", at, model.picture.candidates[at].box, "faint")),
     ];
+    this.kept = new Map(groups.map((each) => [each.shown, each.element]));
+    this.unmark();
     // The large ones below, so that each can be reached.
-    groups.sort((a, b) => b.area - a.area);
-    this.svg.replaceChildren(...groups.map((each) => each.element));
-    const chosen = groups.find((each) => this.isChosen(each));
+    this.groups = groups.sort((a, b) => b.area - a.area);
+    arrange(this.svg, groups.map((each) => each.element));
+    this.mark();
+  }
+
+  /** Shows which box is chosen: above all others, with handles. */
+  mark() {
+    this.unmark();
+    const chosen = this.groups.find((each) => this.isChosen(each));
     if (chosen) {
+      this.marked = chosen;
       chosen.element.classList.add("chosen");
-      this.svg.append(chosen.element);
-      if (chosen.kind === "box") this.svg.append(...handlesOf(chosen.box, this.stage.scale));
+      if (chosen.kind === "box") this.handles = handlesOf(chosen.box, this.stage.scale);
+      this.svg.append(chosen.element, ...this.handles);
     }
     if (!this.hovered) this.tellOf(chosen ?? null);
+  }
+
+  unmark() {
+    for (const handle of this.handles) handle.remove();
+    this.handles = [];
+    if (!this.marked) return;
+    const { element } = this.marked;
+    element.classList.remove("chosen");
+    const next = this.groups[this.groups.indexOf(this.marked) + 1];
+    this.svg.insertBefore(element, next?.element ?? null);
+    this.marked = null;
   }
 
   isChosen({ kind, at }) {
@@ -55,10 +79,11 @@ export class Boxes {
   }
 
   group(kind, at, box, style) {
-    const element = drawBox(box, style);
+    const shown = JSON.stringify([kind, at, box, style]);
+    const element = this.kept.get(shown) ?? drawBox(box, style);
     element.dataset.kind = kind;
     element.dataset.at = at;
-    return { element, kind, at, box, area: (box[2] - box[0]) * (box[3] - box[1]) };
+    return { element, shown, kind, at, box, area: (box[2] - box[0]) * (box[3] - box[1]) };
   }
 
   down(event) {

@@ -57,3 +57,12 @@ export function moved([x1, y1, x2, y2], dx, dy, { width, height }) {
   const y = Math.min(Math.max(dy, -y1), height - y2);
   return [x1 + x, y1 + y, x2 + x, y2 + y];
 }
+
+/** Lets an element have these children, in this order; those that it has already are not touched. */
+export function arrange(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, at) => {
+    if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
+  });
+}

@@ -1,6 +1,7 @@
 // The lists beside the picture: faint candidates to judge, and all that is hidden.
 
 import { described } from "./boxes.js";
+import { arrange } from "./outlines.js";
 
 const CROP = 56; // pixels of the screen
 const AROUND = 0.5; // of the box, shown on every side of it
@@ -12,6 +13,8 @@ export class Side {
     this.judge = judge;
     this.faint = document.getElementById("faint-list");
     this.boxes = document.getElementById("box-list");
+    this.rows = new Map(); // what is shown of each box: rows that stay the same are kept
+    this.marked = null;
     // Crops of hundreds of boxes are drawn as they come into sight.
     this.seen = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) if (isIntersecting) this.crop(target);
@@ -24,27 +27,40 @@ export class Side {
     const { model } = this;
     if (!model.picture) return;
     const held = document.activeElement?.closest("li")?.dataset.key;
-    this.seen.disconnect();
+    const before = this.rows;
+    this.rows = new Map();
     const { open } = model;
     document.getElementById("faint-section").hidden = !model.picture.candidates.length;
     document.getElementById("faint-count").textContent = open.length ? `${open.length} open` : "all judged";
     document.getElementById("box-count").textContent = model.boxes.length;
     document.getElementById("no-boxes").hidden = model.boxes.length > 0;
-    this.faint.replaceChildren(...open.map((at) => this.row({ kind: "faint", at }, [
+    const rows = (boxes, buttons) => boxes.map((box) => {
+      const key = keyOf(box);
+      const shown = JSON.stringify([model.picture.id, described(model, box), model.boxOf(box)]);
+      const kept = before.get(key);
+      const row = kept?.shown === shown ? kept.row : this.row(box, buttons(box.at));
+      this.rows.set(key, { shown, row });
+      return row;
+    });
+    arrange(this.faint, rows(open.map((at) => ({ kind: "faint", at })), (at) => [
       this.button("Take", "It is a face: hide it (T)", () => this.judge("take", at)),
       this.button("No", "It is no face (X)", () => this.judge("dismiss", at)),
-    ])));
-    this.boxes.replaceChildren(...model.order.map((at) => this.row({ kind: "box", at }, [])));
+    ]));
+    arrange(this.boxes, rows(model.order.map((at) => ({ kind: "box", at })), () => []));
+    for (const [key, { row }] of before) {
+      if (this.rows.get(key)?.row !== row) this.seen.unobserve(row.querySelector("canvas"));
+    }
     this.mark();
-    if (held) document.querySelector(`li[data-key="${held}"] button`)?.focus();
+    if (held && !document.activeElement?.closest("li")) document.querySelector(`li[data-key="${held}"] button`)?.focus();
   }
 
   row(box, buttons) {
     const row = document.createElement("li");
-    row.dataset.key = `${box.kind}-${box.at}`;
+    row.dataset.key = keyOf(box);
     const choose = document.createElement("button");
     choose.type = "button";
     choose.className = "choose";
+    choose.setAttribute("aria-pressed", "false");
     const crop = document.createElement("canvas");
     crop.width = crop.height = CROP * Math.min(devicePixelRatio, 2);
     crop.setAttribute("aria-hidden", "true");
@@ -71,13 +87,11 @@ export class Side {
 
   mark() {
     const { chosen } = this.model;
-    const key = chosen && `${chosen.kind}-${chosen.at}`;
-    for (const row of document.querySelectorAll(".rows li")) {
-      const mine = row.dataset.key === key;
-      row.classList.toggle("chosen", mine);
-      row.querySelector(".choose").setAttribute("aria-pressed", String(mine));
-      if (mine) row.scrollIntoView({ block: "nearest" });
-    }
+    const row = (chosen && this.rows.get(keyOf(chosen))?.row) ?? null;
+    if (this.marked !== row) tell(this.marked, false);
+    tell(row, true);
+    this.marked = row;
+    row?.scrollIntoView({ block: "nearest" });
   }
 
   /** Draws all crops in sight anew, of the picture that is shown now. */
@@ -102,4 +116,11 @@ export class Side {
       0, 0, canvas.width, canvas.height,
     );
   }
+}
+
+function keyOf({ kind, at }) { return `${kind}-${at}`; }
+
+function tell(row, chosen) {
+  row?.classList.toggle("chosen", chosen);
+  row?.querySelector(".choose").setAttribute("aria-pressed", String(chosen));
 }
