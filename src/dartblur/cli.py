@@ -72,14 +72,13 @@ _COMMANDS = {
     "train": _Command(
         "dartblur.training.run:train",
         "train",
-        "Trains a generator by Algorithm 1 on a data set: WIDER FACE, CrowdHuman, COCO, YOLO or "
-        "VOC.",
+        "Trains a generator by Algorithm 1 on a data set, of any format of dartblur dataset.",
         "dartblur.training.config:TrainingConfig",
     ),
     "train-detector": _Command(
         "dartblur.training.detector_command:train_detector",
         "train",
-        "Trains a face detector on a data set in the WIDER FACE layout, and writes it as ONNX.",
+        "Trains a face detector on a data set, and writes it as ONNX.",
         "dartblur.training.detector_config:DetectorTraining",
     ),
     "export": _Command(
