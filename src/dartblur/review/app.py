@@ -92,7 +92,7 @@ def make_index(run: FinishedRun, decisions: Decisions) -> Index:
     return Index(list(entries), [entry for _, entry in entries.values()])
 
 
-def _subject(file: Head | Row) -> str:
+def _subject(file: Head) -> str:
     return (FILM_PREFIX if file.is_film else PREFIX) + file.file
 
 

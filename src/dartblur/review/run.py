@@ -24,18 +24,14 @@ UNFINISHED = "not done yet: the run was stopped; run the same command again"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One file of a run.
+class Head:
+    """What is known of one file of a run before its record is read.
 
-    file: below the output folder. source: the input, by its real path where it is known. record:
-    None where the run ended before it. The stamps are those that the run saw.
+    file: below the output folder. output_stamp: as the run left it.
     """
 
     file: str
-    source: Path
     status: str
-    record: Record | None
-    source_stamp: Stamp
     output_stamp: Stamp
 
     @property
@@ -47,6 +43,19 @@ class Row:
     def is_film(self) -> bool:
         """True for a film, by its name."""
         return is_video(Path(self.file))
+
+
+@dataclass(frozen=True)
+class Row(Head):
+    """One file of a run.
+
+    source: the input, by its real path where it is known. source_stamp: as the run saw it. record:
+    None where the run ended before it.
+    """
+
+    source: Path
+    source_stamp: Stamp
+    record: Record | None
 
     @property
     def problem(self) -> str:
@@ -59,25 +68,6 @@ class Row:
     def name(self) -> str:
         """The file as it is shown: what no page could show is escaped."""
         return printable(self.file)
-
-
-@dataclass(frozen=True)
-class Head:
-    """What is known of a file before its record is read; as of `Row`."""
-
-    file: str
-    status: str
-    output_stamp: Stamp
-
-    @property
-    def done(self) -> bool:
-        """True where there is an output."""
-        return self.status == DONE
-
-    @property
-    def is_film(self) -> bool:
-        """True for a film, by its name."""
-        return is_video(Path(self.file))
 
 
 @dataclass(frozen=True)
@@ -176,10 +166,10 @@ def _row(values: tuple[Any, ...]) -> Row:
     output, source, place, status, *stamps, line = values
     record = Record(**json.loads(line)) if line else None
     return Row(
-        os.fsdecode(output),
-        Path(os.fsdecode(place or source)),
-        status,
-        record if status in (DONE, FAILED) else None,
-        (stamps[0], stamps[1]),
-        (stamps[2], stamps[3]),
+        file=os.fsdecode(output),
+        status=status,
+        output_stamp=(stamps[2], stamps[3]),
+        source=Path(os.fsdecode(place or source)),
+        source_stamp=(stamps[0], stamps[1]),
+        record=record if status in (DONE, FAILED) else None,
     )
