@@ -154,6 +154,12 @@ def test_a_missing_configuration_is_2(tmp_path: Path, source: Path, command: Run
     assert "none.toml" in outcome.error
 
 
+def test_a_configuration_without_a_name_is_2(source: Path, command: Run) -> None:
+    outcome = command("anonymize", source, "--config")
+    assert (outcome.status, outcome.error.count("\n")) == (2, 1)
+    assert "--config" in outcome.error
+
+
 def test_detect_writes_boxes_that_anonymize_takes(
     tmp_path: Path, source: Path, command: Run, hide: Run
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import importlib
 import json
@@ -11,7 +12,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -126,51 +126,63 @@ for _name, _command in _COMMANDS.items():
     app.command(_command.target, name=_name, help=_command.help)
 app.register_install_completion_command(help="Lets the shell complete commands and options.")
 # main tells how to go on.
-app.suppress_keyboard_interrupt = app.meta.suppress_keyboard_interrupt = False
+app.suppress_keyboard_interrupt = False
 
 
-@app.meta.default
-def _with_session(
-    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    config: Annotated[Path | None, Parameter(show=False)] = None,
-    verbose: Annotated[bool, Parameter(show=False)] = False,
-) -> int:
-    """Reads the options that a command line leaves out from a TOML file, one table a command."""
-    _log_to_stderr(logging.DEBUG if verbose else logging.WARNING)
-    app.config = (_fields_of_own_file,)
-    if config is not None and tokens and _own_config(tokens[0]):
-        tokens = (*tokens, "--config", str(config))
-    elif config is not None:
-        app.config = (_options_by_command(config),)
+@dataclass(frozen=True)
+class _Call:
+    """A command line, read.
+
+    words: for the parser of commands. config: a file with a table a command, or None.
+    """
+
+    words: list[str]
+    config: Path | None
+    verbose: bool
+
+
+def _read(words: Sequence[str]) -> _Call:
+    """Takes the options of every command out of a command line, wherever they stand.
+
+    A meta app of Cyclopts would assemble the options of the command once more, a third of a start.
+
+    Raises:
+        UsageError: --config names no file.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--verbose", action="store_true")
+    try:
+        told, rest = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error)) from error
     # A lone hyphen would be taken for an option.
-    tokens = tuple(str(STANDARD_INPUT) if token == "-" else token for token in tokens)
-    status: int = app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
-    return status
+    rest = [str(STANDARD_INPUT) if word == "-" else word for word in rest]
+    if told.config is not None and rest and _own_config(rest[0]):
+        return _Call([*rest, "--config", str(told.config)], None, told.verbose)
+    return _Call(rest, told.config, told.verbose)
+
+
+def _run(call: _Call) -> object:
+    """Runs the command, with what the command line leaves out taken from a configuration."""
+    options = _fields_of_own_file if call.config is None else _options_by_command(call.config)
+    app.config = (options,)
+    return app(call.words, exit_on_error=False, print_error=True, result_action="return_value")
 
 
 def _commands() -> list[str]:
     return [name for name in app if not name.startswith("-")]
 
 
-def _called(words: Sequence[str]) -> str | None:
-    """The command that a command line calls, behind the options of the session; None if none."""
-    rest = iter(words)
-    for word in rest:
-        if word == "--config":
-            next(rest, None)
-        elif word != "--verbose" and not word.startswith("--config="):
-            return None if word.startswith("-") else word
-    return None
-
-
-def _check_command(name: str | None) -> None:
-    """Loads a command that is called, if need be: the parser would end in a traceback.
+def _check_command(words: Sequence[str]) -> None:
+    """Loads the command that is called, if need be: the parser would end in a traceback.
 
     Raises:
         UsageError: there is no such command, or it needs an extra that is not installed.
     """
-    if name is None:
+    if not words or words[0].startswith("-"):
         return
+    name = words[0]
     if name not in _commands():
         near = difflib.get_close_matches(name, _commands(), 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(_commands())}"
@@ -250,9 +262,11 @@ def main(loaded: Callable[[], None] = lambda: None) -> None:
     loaded: called when the command's libraries are there, before it begins.
     """
     try:
-        _check_command(_called(sys.argv[1:]))
+        call = _read(sys.argv[1:])
+        _check_command(call.words)
         loaded()
-        status = app.meta(exit_on_error=False, print_error=True, result_action="return_value")
+        _log_to_stderr(logging.DEBUG if call.verbose else logging.WARNING)
+        status = _run(call)
     except CycloptsError:
         sys.exit(2)  # told already
     except ModuleNotFoundError as error:
