@@ -17,7 +17,7 @@ from dartblur.boxes import Boxes
 from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.faces import Faces, FloatArray, Image
-from dartblur.privacy import plan, work
+from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
 from dartblur.privacy.config import AttackConfig
 from dartblur.privacy.recognizers import RECOGNIZERS
@@ -28,7 +28,7 @@ BOX = np.array([[30, 20, 70, 74]], np.float32)
 class Pixels:
     """Sees the face's own pixels, small."""
 
-    side = 16
+    side = 8
 
     def align(self, image: Image, box: Boxes) -> FloatArray:
         scale = (np.asarray(box[2:]) - box[:2]) / self.side
@@ -54,6 +54,12 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of a small run's time."""
+    monkeypatch.setattr(report, "save_figure", lambda _figure, _target: [])
+
+
+@pytest.fixture
 def data(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for name in ("ann", "bob", "cy", "di"):
@@ -67,29 +73,70 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(data: Path, out: Path, **options: object) -> list[dict]:
-    given = {"methods": ("block", "gaussian-1"), "recognizers": ("pixels",), "sizes": (48,)}
+    given = {
+        "methods": ("block", "gaussian-1"),
+        "recognizers": ("pixels",),
+        "sizes": (48,),
+        "alignments": ("clear",),
+    }
     settings = AttackConfig(**{**given, **options})
     assert attack(data=data, out=out, settings=settings) == 0
     return json.loads((out / "results.json").read_text())["rows"]
 
 
-def test_a_clear_face_is_known_and_a_block_is_not(data: Path, tmp_path: Path) -> None:
+def test_a_clear_face_is_known_and_a_block_is_not(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
     rows = run(data, out)
     rank1 = {(r["method"], r["attacker"]): r["rank1"] for r in rows}
     assert rank1["clear", "naive"] == 100
     assert rank1["block", "naive"] <= 50
     assert set(rank1) == {
-        *((m, a) for m in ("clear", "block") for a in ("naive", "parrot", "trained")),
-        *(("gaussian-1", a) for a in ("naive", "parrot", "trained", "inverted")),
+        *((m, a) for m in ("clear", "block") for a in ("naive", "parrot", "trained", "inside")),
+        *(("gaussian-1", a) for a in ("naive", "parrot", "trained", "inverted", "inside")),
     } - {("clear", "parrot")}  # fmt: skip
     for name in ("results.csv", "results.md", "attack.png", "attack.svg"):
         assert (out / name).stat().st_size
+    assert not (out / "sizes.png").exists()
     made = {p.name: p.stat().st_mtime_ns for p in (out / "stages").iterdir()}
+    monkeypatch.setattr(report, "save_figure", lambda _figure, _target: [])
     assert run(data, out) == rows
     assert {p.name: p.stat().st_mtime_ns for p in (out / "stages").iterdir()} == made
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_each_size_and_alignment_has_rows_and_stages_of_its_own(data: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "run", {"methods": ("gaussian-1",), "attackers": ("trained",)}
+    rows = run(data, out, **options, sizes=(24,))
+    made = set((out / "stages").iterdir())
+    more = run(data, out, **options, sizes=(24, 56), alignments=("clear", "hidden"))
+    assert made < set((out / "stages").iterdir())
+    assert [r for r in more if (r["size"], r["alignment"]) == (24, "clear")] == rows
+    assert len({(r["method"], r["size"], r["alignment"]) for r in more}) == len(more) == 8
+    head = (out / "results.md").read_text()
+    assert "## 56 px, pixels" in head
+    assert "strongest, aligned by the clear photo | strongest, aligned by the hidden photo" in head
+    assert len(report.sizes_figure(more, 4).axes[0].containers) == 2
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_recognizers_are_fused_and_attackers_chosen_on_people_who_are_not_judged(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (plan, work):
+        monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Pixels, "other": Pixels})
+    options = {"methods": ("gaussian-1",), "attackers": ("naive", "inverted"), "people": 2}
+    rows = run(data, tmp_path / "run", **options, validation=2, recognizers=("pixels", "other"))
+    assert {r["recognizer"] for r in rows} == {"pixels", "other", "pixels+other"}
+    fused = {(r["method"], r["attacker"]): r for r in rows if "+" in r["recognizer"]}
+    assert "damping" in fused["gaussian-1", "inverted"]["chosen"]
+    assert fused["clear", "naive"]["chosen"].startswith("nearest, shares 0.5:0.5")
+    about = json.loads((tmp_path / "run" / "results.json").read_text())["about"]
+    assert (about["people"], about["photos"], about["validation"]) == (2, 8, 2)
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None:
     other = shutil.copytree(data, tmp_path / "other")
     rows = run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
@@ -122,7 +169,10 @@ def test_a_missing_recognizer_is_named_with_its_extra(
         ({"methods": ("blok",)}, "there is no method 'blok'"),
         ({"attackers": ("naive", "naive")}, "names something twice"),
         ({"recognizers": ("eyes",)}, "there is no recognizer 'eyes'"),
-        ({"sizes": (4,)}, "must be of 8 pixels and more"),
+        ({"sizes": (4,)}, "must be different ones of 8 pixels and more"),
+        ({"sizes": (64, 64)}, "must be different ones"),
+        ({"alignments": ("eyes",)}, "there is no alignment 'eyes'"),
+        ({"validation": 1}, "validation must be 0, or 2 and more"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
     ],
 )
@@ -133,7 +183,8 @@ def test_a_wrong_protocol_is_refused(
         run(data, tmp_path / "run", **options)
 
 
-def test_the_shipped_protocol_names_what_there_is() -> None:
+def test_the_shipped_protocols_name_what_there_is() -> None:
     folder = Path(__file__).parents[2] / "configs"
-    plan.check(read_config(AttackConfig, folder / "attack-small.toml"))
+    for name in ("attack-small.toml", "attack-sizes.toml"):
+        plan.check(read_config(AttackConfig, folder / name))
     plan.check(AttackConfig())

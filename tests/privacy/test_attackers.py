@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dartblur.privacy.attackers import discriminant, nearest
-from dartblur.privacy.scoring import identification
+from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, discriminant, nearest
+from dartblur.privacy.scoring import identification, reciprocal_rank
 
 PEOPLE, EACH, SIZE = 6, 8, 12
 
@@ -37,6 +37,15 @@ def test_training_sees_past_what_varies_within_people() -> None:
     assert right(discriminant, 0.3, 5) > right(nearest, 0.3, 5)
 
 
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_classifier_knows_people_who_differ(name: str) -> None:
+    assert right(CLASSIFIERS[name], 0.1, 0) >= 0.9
+
+
+def test_attackers_name_what_there_is() -> None:
+    assert {c for a in ATTACKERS.values() for c in a.classifiers} <= set(CLASSIFIERS)
+
+
 def test_rates_are_of_ranks_and_equal_scores_gain_nothing() -> None:
     people = np.array([0, 1, 2, 3, 4, 5])
     scores = np.zeros((6, 6))
@@ -44,6 +53,7 @@ def test_rates_are_of_ranks_and_equal_scores_gain_nothing() -> None:
     rates = identification(scores, people, 200, 0)
     assert rates.rank1.value == pytest.approx(100 / 6)
     assert rates.rank5.value == pytest.approx(100 / 6)
+    assert reciprocal_rank(scores, people) == pytest.approx((1 + 5 / 6) / 6)
     scores[1] = [0.5, 0.4, 0.3, 0.2, 0.1, 0]
     assert identification(scores, people, 200, 0).rank5.value == pytest.approx(200 / 6)
 

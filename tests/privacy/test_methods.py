@@ -9,7 +9,7 @@ from tests.pictures import textured
 
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.faces import Faces
-from dartblur.privacy.methods import METHODS, UNDO, _blur_matrix
+from dartblur.privacy.methods import DAMPINGS, METHODS, UNDO, _blur_matrix
 
 BOX = np.array([20, 12, 84, 90])
 
@@ -29,7 +29,7 @@ def test_the_matrix_is_what_the_anonymizer_does(strength: float, side: int) -> N
 def test_undone_is_nearer_to_the_clear_picture(method: str) -> None:
     image = cv2.GaussianBlur(textured(110, 110), (0, 0), 4)
     hidden = METHODS[method]()(image, Faces(BOX[None].astype(np.float32)))
-    undone = UNDO[method](hidden, BOX)
+    undone = UNDO[method](hidden, BOX, DAMPINGS[0])
     middle = np.s_[40:62, 42:62]
 
     def error(picture: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
@@ -14,10 +15,8 @@ from dartblur.faces import FloatArray
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
-Classify = Callable[[FloatArray, Ints, FloatArray], Floats]
+Classifier = Callable[[FloatArray, Ints, FloatArray], Floats]
 """(gallery (G, D), its people (G,), probes (P, D)) → scores (P, people), larger for likelier."""
-# Of the people's spread, taken from all directions alike: photos are fewer than dimensions.
-_SHRINKAGE = 0.3
 
 
 def nearest(gallery: FloatArray, people: Ints, probes: FloatArray) -> Floats:
@@ -26,35 +25,74 @@ def nearest(gallery: FloatArray, people: Ints, probes: FloatArray) -> Floats:
     return np.stack([similar[:, people == p].max(axis=1) for p in range(people.max() + 1)], axis=1)
 
 
-def discriminant(gallery: FloatArray, people: Ints, probes: FloatArray) -> Floats:
-    """Linear discriminant analysis: distance to each person's mean, by the spread within people."""
+def discriminant(
+    gallery: FloatArray,
+    people: Ints,
+    probes: FloatArray,
+    shrinkage: float = 0.3,
+    directions: float = 1.0,
+) -> Floats:
+    """Linear discriminant analysis: distance to each person's mean, by the spread within people.
+
+    shrinkage: share of the spread that is taken from all directions alike: photos are fewer than
+    dimensions. directions: share of those in which people differ that counts, the largest first.
+    """
     known, asked = gallery.astype(np.float64), probes.astype(np.float64)
+    dimensions = known.shape[1]
+    # Beside the span of the known photos a probe is equally far from everyone.
+    span = np.linalg.svd(known, full_matrices=False)[2]
+    beside = np.square(asked - asked @ span.T @ span).sum(axis=1)
+    known, asked = known @ span.T, asked @ span.T
     means = np.stack([known[people == p].mean(axis=0) for p in range(people.max() + 1)])
     within = known - means[people]
     spread = within.T @ within / max(len(known) - len(means), 1)
-    level = np.trace(spread) / len(spread)
-    shrunk = (1 - _SHRINKAGE) * spread + (_SHRINKAGE * level + 1e-12) * np.eye(len(spread))
+    floor = shrinkage * np.trace(spread) / dimensions + 1e-12
+    shrunk = (1 - shrinkage) * spread + floor * np.eye(len(spread))
     whiten = np.linalg.inv(np.linalg.cholesky(shrunk)).T
-    distance = (asked @ whiten)[:, None] - (means @ whiten)[None]
-    return np.asarray(-np.linalg.norm(distance, axis=2), np.float64)
+    if directions < 1:
+        between = (means - means.mean(axis=0)) @ whiten
+        axes = np.linalg.svd(between, full_matrices=False)[2]
+        whiten = whiten @ axes[: max(1, round(directions * (len(means) - 1)))].T
+        beside = np.zeros(len(asked))
+    distance = np.square((asked @ whiten)[:, None] - (means @ whiten)[None]).sum(axis=2)
+    return np.asarray(-np.sqrt(distance + (beside / floor)[:, None]), np.float64)
+
+
+# The first is what is taken where nobody is there to choose on.
+_LEARNING = {
+    f"lda-{shrinkage:g}{name}": partial(discriminant, shrinkage=shrinkage, directions=directions)
+    for shrinkage in (0.3, 0.1, 0.7)
+    for name, directions in (("", 1.0), ("-half", 0.5))
+}
+CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **_LEARNING})
+
+Known = Literal["clear", "hidden"]
+Look = Literal["plain", "undone", "inside"]
+"""What is done to hidden photos before recognition: nothing, the blur is undone by its known
+kernel, or all that is outside the box is painted grey."""
 
 
 @dataclass(frozen=True)
 class Attacker:
-    """gallery: how the attacker sees the known photos. undone: all hidden ones are undone first."""
+    """What one may do; the best for people who are not judged is done, see `Judge`.
 
-    classify: Classify
-    gallery: Literal["clear", "hidden"]
-    undone: bool = False
+    gallery: how it sees the known photos. classifiers: names of `CLASSIFIERS`.
+    """
+
+    gallery: tuple[Known, ...]
+    classifiers: tuple[str, ...]
+    look: Look = "plain"
 
 
 ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
     {
-        "naive": Attacker(nearest, "clear"),
-        "parrot": Attacker(nearest, "hidden"),
-        "trained": Attacker(discriminant, "hidden"),
-        "inverted": Attacker(discriminant, "hidden", undone=True),
+        "naive": Attacker(("clear",), ("nearest",)),
+        "parrot": Attacker(("hidden",), ("nearest",)),
+        "trained": Attacker(("hidden",), tuple(_LEARNING)),
+        "inverted": Attacker(("hidden",), tuple(_LEARNING), "undone"),
+        "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
     }
 )
 """Naive: hidden faces against clear ones. Parrot: hides the known photos in the same way. Trained:
-learns from them. Inverted: undoes the blur by its known kernel, then learns."""
+learns from them. Inverted: undoes the blur by its known kernel, then learns. Inside: as trained,
+shown the box alone."""

@@ -62,7 +62,7 @@ def attack(
     run_stages(plan.stages, out, workers, partial(print_progress, console))
     rows = [attack.row(out / FOLDER) for attack in plan.attacks]
     told = provenance(settings, ("numpy", "opencv-python-headless", "onnxruntime"))
-    told |= {"people": plan.people, "photos": plan.photos}
+    told |= {"people": plan.people, "photos": plan.photos, "validation": plan.validation}
     write_results(out, rows, told)
     Console(highlight=False).print(report(rows, plan.people), markup=False, soft_wrap=True)
     console.print(f"wrote {out / 'results.json'}, .csv and .md, and {out / 'attack.png'}")

@@ -14,19 +14,25 @@ class AttackConfig:
     Parameters
     ----------
     methods
-        block, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8, pixelate-6,
-        pixelate-8-noise, dartblur; those of `generators` and `anonymized` are attacked too, named
-        here or not.
+        block, context, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8, pixelate-6,
+        pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
+        attacked too, named here or not.
     attackers
-        naive, parrot, trained, inverted.
+        naive, parrot, trained, inverted, inside.
     recognizers
-        dlib, facenet.
+        dlib, facenet; of several, all of them together are one more.
     sizes
-        Widths of the face's box in pixels; photos are resized to them.
+        Widths of the face's box in pixels; photos are resized to them, enlarged if need be.
+    alignments
+        clear: faces are aligned by the clear photos, as only the one who hid them could; hidden:
+        by what everybody sees.
     people
-        Only so many people, the first in the order of their names; 0 for all.
+        So many people are judged, the first in the order of their names; 0 for all.
+    validation
+        On so many people after those it is chosen what an attacker does in particular; 0: nothing
+        is chosen.
     photos
-        Only so many photos of each person; 0 for all.
+        Only so many photos of each of these; 0 for all.
     detector
         Finds the faces, once, on the clear photos.
     resamples
@@ -44,9 +50,11 @@ class AttackConfig:
         "block", "gaussian-1", "gaussian-2", "pixelate-8", "pixelate-6", "dartblur",
     )  # fmt: skip
     sizes: tuple[int, ...] = (64,)
-    attackers: tuple[str, ...] = ("naive", "parrot", "trained", "inverted")
+    alignments: tuple[str, ...] = ("clear", "hidden")
+    attackers: tuple[str, ...] = ("naive", "parrot", "trained", "inverted", "inside")
     recognizers: tuple[str, ...] = ("dlib", "facenet")
     people: int = 0
+    validation: int = 0
     photos: int = 0
     detector: str = "thorough"
     resamples: int = 2000

@@ -12,17 +12,20 @@ import numpy.typing as npt
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.blending import DEPTH
+from dartblur.anonymizers.block import Block
 from dartblur.anonymizers.gaussian import SMALLEST_SIDE, kernel_side
 from dartblur.boxes import IntArray
 from dartblur.faces import Image
 
-Undo = Callable[[Image, IntArray], Image]
-"""(anonymized picture, box in whole pixels) → the picture with a guess at the face."""
+Undo = Callable[[Image, IntArray, float], Image]
+"""(anonymized picture, box in whole pixels, damping) → the picture with a guess at the face."""
 CLEAR = "clear"
+GREY = 128
+"""What is not to tell anything."""
 NOISE = 16.0
 """Of pixelate-8-noise, σ on the 0 to 255 scale."""
-# Noise beside signal for the inversion, chosen on people who are not attacked in docs/privacy.md.
-_DAMPING = 1e-5
+DAMPINGS = (1e-5, 1e-6, 1e-4)
+"""Noise beside signal that inversions try; the first where nobody is there to choose on."""
 _STRENGTHS = (1.0, 1.5, 2.0, 3.0)
 
 
@@ -33,6 +36,7 @@ def _gaussian(strength: float) -> Callable[[], Anonymizer]:
 METHODS: Mapping[str, Callable[[], Anonymizer]] = MappingProxyType(
     {
         "block": lambda: make_anonymizer("block"),
+        "context": lambda: Block((GREY, GREY, GREY)),
         **{f"gaussian-{strength:g}": _gaussian(strength) for strength in _STRENGTHS},
         "pixelate-8": lambda: make_anonymizer("pixelate", MethodSettings(cells=8)),
         "pixelate-6": lambda: make_anonymizer("pixelate", MethodSettings(cells=6)),
@@ -43,11 +47,12 @@ METHODS: Mapping[str, Callable[[], Anonymizer]] = MappingProxyType(
         "dartblur-wide": lambda: make_anonymizer("dartblur", MethodSettings(generator="wide")),
     }
 )
-"""Each as `dartblur anonymize` hides a face, its borders blended."""
+"""Each as `dartblur anonymize` hides a face, its borders blended, but for context: what is outside
+the box alone."""
 
 
 def _deblur(strength: float) -> Undo:
-    return lambda image, box: deblurred(image, box, strength)
+    return lambda image, box, damping: deblurred(image, box, strength, damping)
 
 
 UNDO: Mapping[str, Undo] = MappingProxyType(
@@ -56,7 +61,7 @@ UNDO: Mapping[str, Undo] = MappingProxyType(
 """Methods whose kernel the attacker knows."""
 
 
-def deblurred(image: Image, box: IntArray, strength: float) -> Image:
+def deblurred(image: Image, box: IntArray, strength: float, damping: float = DAMPINGS[0]) -> Image:
     """A Gaussian blur with blended borders, undone by the kernel that belongs to the box's size.
 
     The middle of the box, which no blending reached, is A_h x A_wᵀ, with the rows of what the blur
@@ -75,9 +80,12 @@ def deblurred(image: Image, box: IntArray, strength: float) -> Image:
     u, s, v = np.linalg.svd(_blur_matrix(y2 - y1, strength)[rows], full_matrices=False)
     p, t, q = np.linalg.svd(_blur_matrix(x2 - x1, strength)[columns], full_matrices=False)
     response = s[:, None] * t
-    gain = response / (response**2 + _DAMPING)
-    shares = np.einsum("ji,jkc,kl->ilc", u, crop[rows, columns] - mean, p) * gain[..., None]
-    sharp = np.einsum("ij,ikc,kl->jlc", v, shares, q) + mean
+    gain = response / (response**2 + damping)
+    shares = (
+        np.einsum("ji,jkc,kl->ilc", u, crop[rows, columns] - mean, p, optimize=True)
+        * gain[..., None]
+    )
+    sharp = np.einsum("ij,ikc,kl->jlc", v, shares, q, optimize=True) + mean
     out[y1:y2, x1:x2] = np.rint(sharp).clip(0, 255).astype(np.uint8)
     return out
 

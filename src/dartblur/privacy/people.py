@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dartblur.errors import InputError
 from dartblur.images import PICTURE_SUFFIXES
+
+Group = Literal["judged", "validation", "others"]
+"""Whom a photo is used for: the figures, the choice of the attackers, or the training of them."""
 
 
 @dataclass(frozen=True)
@@ -19,36 +23,47 @@ class Photo:
     person: str
     path: str
     gallery: bool
+    group: Group = "judged"
 
 
-def read_people(root: Path, people: int = 0, photos: int = 0) -> list[Photo]:
+def read_people(root: Path, people: int = 0, photos: int = 0, validation: int = 0) -> list[Photo]:
     """Photos by person in the order of their names, every other one for the gallery.
 
-    people, photos: no more than so many people and photos of each; 0 for all.
+    people: so many are judged, the first; 0 for all but the validation people. validation: so many
+    after those choose the attackers; all that are left are the others. photos: no more than so many
+    of each, but all of the others; 0 for all.
 
     Raises:
-        InputError: there is no such folder, there are not two people, or one has a single photo.
+        InputError: there is no such folder, there are not two people of a group, or one of them has
+            a single photo.
     """
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder; give one with a folder per person")
-    found: list[Photo] = []
-    folders = sorted(f for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
-    names = 0
-    for folder in folders[: people or None]:
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)
-        if not files:
-            continue
-        names += 1
-        if len(files) == 1:
+    folders = [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    found = [(f, files) for f in folders if (files := _pictures(f))]
+    judged = people or len(found) - validation
+    if min(judged, len(found)) < 2 or (validation and len(found) - judged < max(validation, 2)):
+        wanted = "two people at least"
+        if validation:
+            wanted += f" and, besides them, {max(validation, 2)} on whom attackers are chosen"
+        raise InputError(
+            f"{root}: photos of {len(found)} people; who is who can be asked of {wanted}: give a "
+            "folder per person"
+        )
+    read: list[Photo] = []
+    for i, (folder, files) in enumerate(found):
+        group: Group = "judged" if i < judged else "validation"
+        if i >= judged + validation:
+            group = "others"
+        elif len(files) == 1:
             raise InputError(
                 f"{folder}: one photo only; one is known to the attacker and another is attacked: "
                 "give two at least, or leave this person out"
             )
-        for i, file in enumerate(files[: photos or None]):
-            found.append(Photo(folder.name, file.relative_to(root).as_posix(), i % 2 == 0))
-    if names < 2:
-        raise InputError(
-            f"{root}: photos of {names} people; who is who can be asked of two at least: give a "
-            "folder per person"
-        )
-    return found
+        for k, file in enumerate(files if group == "others" else files[: photos or None]):
+            read.append(Photo(folder.name, file.relative_to(root).as_posix(), k % 2 == 0, group))
+    return read
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in PICTURE_SUFFIXES)

@@ -1,4 +1,4 @@
-"""The results of an attack run: JSON, CSV, tables and a figure."""
+"""The results of an attack run: JSON, CSV, tables and figures."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from matplotlib.figure import Figure
 
 from dartblur.files import write_atomically
 from dartblur.privacy.attackers import ATTACKERS
-from dartblur.privacy.methods import CLEAR
 from dartblur.stages.report import markdown, save_figure
 
 Row = dict[str, Any]
-_COLOURS = {"naive": "#56b4e9", "parrot": "#e69f00", "trained": "#0072b2", "inverted": "#d55e00"}
+_COLOURS = {
+    "naive": "#56b4e9", "parrot": "#e69f00", "trained": "#0072b2", "inverted": "#d55e00",
+    "inside": "#009e73",
+}  # fmt: skip
 
 
 def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
-    """results.json, .csv and .md, and attack.png and .svg."""
+    """results.json, .csv and .md, attack.png and .svg, and of several sizes also sizes.png."""
     lines = ",\n".join("  " + json.dumps(row) for row in rows)
     head = json.dumps(told, indent=1, ensure_ascii=False).replace("\n", "\n ")
     content = f'{{\n "about": {head},\n "rows": [\n{lines}\n ]\n}}\n'
@@ -34,31 +36,40 @@ def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
     write_atomically(run / "results.csv", table.getvalue().encode())
     write_atomically(run / "results.md", report(rows, told["people"]).encode())
     save_figure(figure(rows, told["people"]), run / "attack")
+    if len({row["size"] for row in rows}) > 1:
+        save_figure(sizes_figure(rows, told["people"]), run / "sizes")
 
 
 def report(rows: Sequence[Row], people: int) -> str:
     """A table for each size and recognizer: rank-1 by method and attacker, in percent.
 
-    The last columns are of the attacker that is strongest by rank-1.
+    The attackers' columns are of faces aligned by the clear photos, where that was attacked; then
+    the one that is strongest by rank-1 with each alignment, and more of the first of these.
     """
     parts = [f"Chance is {100 / people:.1f} at rank 1 and {500 / people:.1f} at rank 5.\n"]
+    alignments = list(dict.fromkeys(r["alignment"] for r in rows))
     for size, recognizer in dict.fromkeys((r["size"], r["recognizer"]) for r in rows):
         here = [r for r in rows if (r["size"], r["recognizer"]) == (size, recognizer)]
         names = [name for name in ATTACKERS if any(r["attacker"] == name for r in here)]
         lines = []
         for method in dict.fromkeys(r["method"] for r in here):
-            cells = {r["attacker"]: r for r in here if r["method"] == method}
-            best = strongest(list(cells.values()))
+            aligned = [
+                [r for r in here if (r["method"], r["alignment"]) == (method, a)]
+                for a in alignments
+            ]
+            cells = {r["attacker"]: r for r in aligned[0]}
+            best = strongest(aligned[0])
             lines.append(
                 [
                     method,
                     *(f"{cells[n]['rank1']:.0f}" if n in cells else "–" for n in names),
-                    f"{best['attacker']}, {best['rank1_low']:.0f} to {best['rank1_high']:.0f}",
+                    *(_with_interval(strongest(mine)) for mine in aligned),
                     f"{best['rank5']:.0f}",
                     f"{best['tar']:.0f}",
                 ]
             )
-        head = ["method", *names, "strongest, 95 % interval", "rank 5", "TAR at FAR 1 %"]
+        columns = [f"strongest, aligned by the {a} photo" for a in alignments]
+        head = ["method", *names, *columns, "rank 5", "TAR at FAR 1 %"]
         parts.append(f"## {size} px, {recognizer}\n\n{markdown(head, lines)}")
     return "\n".join(parts)
 
@@ -69,25 +80,63 @@ def strongest(rows: Sequence[Row]) -> Row:
 
 
 def figure(rows: Sequence[Row], people: int) -> Figure:
-    """A panel for each size and recognizer: bars of rank-1 with intervals, and chance."""
-    panels = list(dict.fromkeys((r["size"], r["recognizer"]) for r in rows))
+    """A panel for each size, recognizer and alignment: rank-1 with intervals, and chance."""
+    panels = list(dict.fromkeys(map(_panel, rows)))
     drawn = Figure((9, 3.2 * len(panels)), layout="constrained")
     axes: list[Axes] = list(drawn.subplots(len(panels), 1, squeeze=False)[:, 0])
-    for axis, (size, recognizer) in zip(axes, panels, strict=True):
-        here = [r for r in rows if (r["size"], r["recognizer"]) == (size, recognizer)]
+    for axis, panel in zip(axes, panels, strict=True):
+        here = [r for r in rows if _panel(r) == panel]
         methods = list(dict.fromkeys(r["method"] for r in here))
+        wide = 0.8 / len(ATTACKERS)
         for k, name in enumerate(ATTACKERS):
             mine = [r for r in here if r["attacker"] == name]
-            x = [methods.index(r["method"]) + 0.2 * (k - 1.5) for r in mine]
+            x = [methods.index(r["method"]) + wide * (k - (len(ATTACKERS) - 1) / 2) for r in mine]
             values = [r["rank1"] for r in mine]
-            spread = [
-                [r["rank1"] - r["rank1_low"] for r in mine],
-                [r["rank1_high"] - r["rank1"] for r in mine],
-            ]
-            axis.bar(x, values, 0.18, color=_COLOURS[name], label=name)
-            axis.errorbar(x, values, spread, fmt="none", ecolor="#444444", lw=1)
+            axis.bar(x, values, 0.9 * wide, color=_COLOURS[name], label=name)
+            axis.errorbar(x, values, _spread(mine), fmt="none", ecolor="#444444", lw=1)
         axis.axhline(100 / people, color="#7f7f7f", ls=":", lw=1, label="chance")
-        axis.set_xticks(range(len(methods)), [m if m != CLEAR else "clear" for m in methods])
-        axis.set(ylim=(0, 103), ylabel="rank-1, %", title=f"{size} px across, {recognizer}")
-    axes[0].legend(ncols=5, fontsize=8)
+        axis.set_xticks(range(len(methods)), methods)
+        size, recognizer, alignment = panel
+        title = f"{size} px across, {recognizer}, aligned by the {alignment} photo"
+        axis.set(ylim=(0, 103), ylabel="rank-1, %", title=title)
+    axes[0].legend(ncols=len(ATTACKERS) + 1, fontsize=8)
     return drawn
+
+
+def sizes_figure(rows: Sequence[Row], people: int) -> Figure:
+    """A panel for each recognizer: the strongest attacker's rank-1 on each method by size."""
+    recognizers = list(dict.fromkeys(r["recognizer"] for r in rows))
+    drawn = Figure((9, 3.2 * len(recognizers)), layout="constrained")
+    axes: list[Axes] = list(drawn.subplots(len(recognizers), 1, squeeze=False)[:, 0])
+    for axis, recognizer in zip(axes, recognizers, strict=True):
+        here = [r for r in rows if r["recognizer"] == recognizer]
+        for method in dict.fromkeys(r["method"] for r in here):
+            mine = [r for r in here if r["method"] == method]
+            sizes = sorted({r["size"] for r in mine})
+            best = [strongest([r for r in mine if r["size"] == size]) for size in sizes]
+            values = [r["rank1"] for r in best]
+            axis.errorbar(sizes, values, _spread(best), marker="o", ms=3, capsize=2, label=method)
+        axis.axhline(100 / people, color="#7f7f7f", ls=":", lw=1, label="chance")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.set(ylim=(0, 103), ylabel="strongest, rank-1, %", xlabel="pixels across the face")
+        axis.set_title(recognizer)
+    axes[0].legend(ncols=4, fontsize=8)
+    return drawn
+
+
+def _panel(row: Row) -> tuple[Any, ...]:
+    return row["size"], row["recognizer"], row["alignment"]
+
+
+def _spread(rows: Sequence[Row]) -> list[list[float]]:
+    """How far intervals reach below and above the values."""
+    return [
+        [r["rank1"] - r["rank1_low"] for r in rows],
+        [r["rank1_high"] - r["rank1"] for r in rows],
+    ]
+
+
+def _with_interval(row: Row) -> str:
+    low, high = row["rank1_low"], row["rank1_high"]
+    return f"{row['attacker']}, {row['rank1']:.0f} ({low:.0f} to {high:.0f})"

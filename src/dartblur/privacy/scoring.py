@@ -37,14 +37,25 @@ def identification(
 
     Of people with equal scores the right one comes last: who says nothing gains nothing.
     """
-    rows = np.arange(len(people))
-    right = scores[rows, people][:, None]
-    others = np.ones(scores.shape, np.bool_)
-    others[rows, people] = False
+    right, others = _sides(scores, people)
     rank = (others & (scores >= right)).sum(axis=1)
     threshold = np.quantile(scores[others], 1 - FALSE_ACCEPTS)
     hits = (rank < 1, rank < 5, right[:, 0] > threshold)
     return Identification(*(_rate(hit, people, resamples, seed) for hit in hits))
+
+
+def reciprocal_rank(scores: Floats, people: npt.NDArray[np.intp]) -> float:
+    """Mean of 1 / rank of the right person, 1 where it is always first: finer than rank-1."""
+    right, others = _sides(scores, people)
+    return float((1 / (1 + (others & (scores >= right)).sum(axis=1))).mean())
+
+
+def _sides(scores: Floats, people: npt.NDArray[np.intp]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The right person's score, (P, 1), and which scores are of others, (P, people)."""
+    rows = np.arange(len(people))
+    others = np.ones(scores.shape, np.bool_)
+    others[rows, people] = False
+    return scores[rows, people][:, None], others
 
 
 def _rate(

@@ -1,36 +1,38 @@
-"""What the stages of an attack do: faces are found, hidden faces embedded, attackers judged."""
+"""What the stages of an attack do first: faces are found, and hidden faces embedded."""
 
 from __future__ import annotations
 
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from dartblur import boxes as boxlib
-from dartblur.anonymizers.base import Anonymizer
-from dartblur.anonymizers.dartblur import Dartblur
-from dartblur.boxes import IntArray
 from dartblur.detectors import make_detector
-from dartblur.errors import InputError, PictureError
-from dartblur.faces import Faces, FloatArray, Image
-from dartblur.pipeline import DEFAULT_MARGIN
-from dartblur.privacy.attackers import ATTACKERS
-from dartblur.privacy.methods import CLEAR, METHODS, UNDO
+from dartblur.errors import InputError
+from dartblur.faces import FloatArray
+from dartblur.privacy.methods import UNDO
 from dartblur.privacy.people import Photo
 from dartblur.privacy.recognizers import RECOGNIZERS, Recognizer
-from dartblur.privacy.scoring import identification
+from dartblur.privacy.views import (
+    Alignment,
+    Hiding,
+    Photographer,
+    Scene,
+    face_box,
+    only_inside,
+    read_image,
+)
 from dartblur.stages.stage import fields_of
 
-VERSION = 1
+VERSION = 2
 """Raised when the code of a stage changes what it writes."""
+PROCESS_MIB = 600.0
 _SECONDS_A_FACE = {"dlib": 0.12, "facenet": 0.12}
-_PROCESS_MIB = 600.0
 
 
 @dataclass(frozen=True)
@@ -69,84 +71,61 @@ class Locate:
 
     def memory(self) -> float:
         """See `Work`."""
-        return _PROCESS_MIB
+        return PROCESS_MIB
 
 
 @dataclass(frozen=True)
 class Embed:
     """What a recognizer says of every face, hidden by a method. Input: the faces' boxes.
 
-    Alignment is by the clear photo, the strongest that an attacker could have. size: width of the
-    face's box. undone: the blur is undone first. generator, folder: of methods that are brought;
-    digest: of theirs.
+    size: width of the face's box. damping: the blur is undone first, with so much of it. inside:
+    all that is outside the box is painted grey.
     """
 
     root: Path
     photos: tuple[Photo, ...]
-    method: str
+    hiding: Hiding
     size: int
     recognizer: str
-    undone: bool = False
-    generator: Path | None = None
-    folder: Path | None = None
-    digest: str = ""
+    alignment: Alignment = "clear"
+    damping: float | None = None
+    inside: bool = False
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
         boxes = json.loads(inputs[0].read_text())
         recognizer = loaded_recognizer(self.recognizer)
-        hide = self._anonymizer()
+        take = Photographer(self.root, self.hiding, self.size)
         vectors = [
-            self._vector(photo, np.array(box, np.float32), recognizer, hide)
+            self._vector(take(photo, np.array(box, np.float32)), recognizer)
             for photo, box in zip(self.photos, boxes, strict=True)
         ]
         with target.open("wb") as file:
             np.save(file, np.stack(vectors))
 
-    def _vector(
-        self, photo: Photo, box: FloatArray, recognizer: Recognizer, hide: Anonymizer | None
-    ) -> FloatArray:
-        native = read_image(self.root / photo.path)
-        factor = self.size / float(box[2] - box[0])
-        clear, box = resized(native, factor), box * np.float32(factor)
-        shown, pixels = clear, hidden_box(box, clear)
-        if self.folder is not None:
-            shown = resized(self._brought(photo, native.shape), factor)
-        elif hide is not None:
-            shown = hide(clear, Faces(pixels[None].astype(np.float32)))
-        if self.undone:
-            shown = UNDO[self.method](shown, pixels)
+    def _vector(self, scene: Scene, recognizer: Recognizer) -> FloatArray:
+        shown = scene.hidden
+        if self.damping is not None:
+            shown = UNDO[self.hiding.method](shown, scene.hidden_box, self.damping)
+        if self.alignment == "clear":
+            place = recognizer.align(scene.clear, scene.box)
+        else:
+            place = recognizer.align(shown, face_box(scene.hidden_box))
+        if self.inside:
+            shown = only_inside(shown, scene.hidden_box)
         square = cv2.warpAffine(
             shown,
-            recognizer.align(clear, box),
+            place,
             (recognizer.side, recognizer.side),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
         return recognizer.embed(np.asarray(square, np.uint8))
 
-    def _anonymizer(self) -> Anonymizer | None:
-        if self.generator is not None:
-            return Dartblur(self.generator)
-        return None if self.method == CLEAR or self.folder else METHODS[self.method]()
-
-    def _brought(self, photo: Photo, shape: tuple[int, ...]) -> Image:
-        assert self.folder is not None
-        path = self.folder / photo.path
-        image = read_image(path)
-        if image.shape != shape:
-            raise PictureError(
-                f"{path}: {image.shape[1]} × {image.shape[0]} pixels, but the clear photo has "
-                f"{shape[1]} × {shape[0]}; anonymize without changing the size"
-            )
-        return image
-
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
-        fields = fields_of(self, without=("root", "photos", "generator", "folder"))
-        if self.digest:  # the name of what is brought does not change it
-            fields.pop("method")
-        return fields | {"version": VERSION}
+        fields = fields_of(self, without=("root", "photos", "hiding"))
+        return fields | self.hiding.dependencies() | {"version": VERSION}
 
     def cost(self) -> float:
         """See `Work`."""
@@ -154,68 +133,7 @@ class Embed:
 
     def memory(self) -> float:
         """See `Work`."""
-        return _PROCESS_MIB
-
-
-@dataclass(frozen=True)
-class Judge:
-    """How often an attacker is right. Inputs: embeddings of clear photos, and of hidden ones."""
-
-    photos: tuple[Photo, ...]
-    attacker: str
-    resamples: int
-    seed: int
-
-    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
-        """See `Work`."""
-        clear, hidden = (np.load(path) for path in inputs)
-        names = sorted({photo.person for photo in self.photos})
-        people = np.array([names.index(photo.person) for photo in self.photos], np.intp)
-        known = np.array([photo.gallery for photo in self.photos])
-        attacker = ATTACKERS[self.attacker]
-        gallery = (clear if attacker.gallery == "clear" else hidden)[known]
-        scores = attacker.classify(gallery, people[known], hidden[~known])
-        rates = identification(scores, people[~known], self.resamples, self.seed)
-        target.write_text(json.dumps(asdict(rates)))
-
-    def dependencies(self) -> dict[str, Any]:
-        """See `Work`."""
-        return fields_of(self) | {"version": VERSION}
-
-    def cost(self) -> float:
-        """See `Work`."""
-        return 0.5
-
-    def memory(self) -> float:
-        """See `Work`."""
-        return _PROCESS_MIB
-
-
-def read_image(path: Path) -> Image:
-    """A photo's pixels.
-
-    Raises:
-        PictureError: it is not there, or cannot be decoded.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise PictureError(f"{path}: not a picture that can be read; every photo must be there")
-    return np.asarray(image, np.uint8)
-
-
-def resized(image: Image, factor: float) -> Image:
-    """The picture stretched by `factor`."""
-    size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
-
-
-def hidden_box(box: FloatArray, image: Image) -> IntArray:
-    """The whole pixels, (4,), that `dartblur anonymize` hides of a face found in `box`."""
-    height, width = image.shape[:2]
-    grown = boxlib.clip(boxlib.grow(box[None], DEFAULT_MARGIN), height, width)
-    pixels: IntArray = boxlib.to_pixels(grown, height, width)[0]
-    return pixels
+        return PROCESS_MIB
 
 
 @functools.lru_cache(maxsize=2)

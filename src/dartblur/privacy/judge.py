@@ -1,0 +1,114 @@
+"""The stage that says how often an attacker is right."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dartblur.faces import FloatArray
+from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, Floats, Ints, Known
+from dartblur.privacy.people import Group, Photo
+from dartblur.privacy.scoring import identification, reciprocal_rank
+from dartblur.privacy.work import PROCESS_MIB, VERSION
+from dartblur.stages.stage import fields_of
+
+# Of two recognizers in the cosine; more are of equal shares.
+_SHARES = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
+
+
+class Candidate(NamedTuple):
+    """One thing that an attacker may do. view: which of the views it looks at."""
+
+    view: int
+    gallery: Known
+    classifier: str
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How often an attacker is right.
+
+    What it does is chosen on the validation people alone, by the mean of 1 / rank; where there are
+    none, the first that it may do. Inputs: for each recognizer the embeddings of clear photos, and
+    of each view; those of several recognizers are put together. views: names of these views.
+    """
+
+    photos: tuple[Photo, ...]
+    attacker: str
+    recognizers: int
+    views: tuple[str, ...]
+    resamples: int
+    seed: int
+
+    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
+        """See `Work`."""
+        loaded = [np.load(path) for path in inputs]
+        each = len(self.views) + 1
+        parts = [loaded[i : i + each] for i in range(0, len(loaded), each)]
+        candidates = self._candidates()
+        best = candidates[0]
+        if any(photo.group == "validation" for photo in self.photos):
+            best = max(
+                candidates, key=lambda c: reciprocal_rank(*self._scores(c, parts, "validation"))
+            )
+        rates = identification(*self._scores(best, parts, "judged"), self.resamples, self.seed)
+        target.write_text(json.dumps({"chosen": self._told(best), **asdict(rates)}))
+
+    def _candidates(self) -> list[Candidate]:
+        """All that the attacker may do; of equal ones the first is taken."""
+        attacker = ATTACKERS[self.attacker]
+        count = self.recognizers
+        shares = _SHARES if count == 2 else ((1 / count,) * count,)
+        views = range(len(self.views))
+        every = itertools.product(views, attacker.gallery, attacker.classifiers, shares)
+        return [Candidate(*each) for each in every]
+
+    def _scores(
+        self, chosen: Candidate, parts: Sequence[Sequence[FloatArray]], group: Group
+    ) -> tuple[Floats, Ints]:
+        """Scores of the group's probes, (P, people), and who they are, (P,)."""
+        mine = np.array([photo.group == group for photo in self.photos])
+        photos = [photo for photo in self.photos if photo.group == group]
+        names = sorted({photo.person for photo in photos})
+        people = np.array([names.index(photo.person) for photo in photos], np.intp)
+        known = np.array([photo.gallery for photo in photos])
+        # Squared, shares are those in the cosine.
+        clear, hidden = (
+            np.concatenate(
+                [np.sqrt(s) * part[i][mine] for s, part in zip(chosen.shares, parts, strict=True)],
+                axis=1,
+            )
+            for i in (0, 1 + chosen.view)
+        )
+        gallery = (clear if chosen.gallery == "clear" else hidden)[known]
+        classify = CLASSIFIERS[chosen.classifier]
+        return classify(gallery, people[known], hidden[~known]), people[~known]
+
+    def _told(self, chosen: Candidate) -> str:
+        words = [chosen.classifier]
+        if len(ATTACKERS[self.attacker].gallery) > 1:
+            words.append(f"{chosen.gallery} gallery")
+        if len(self.views) > 1:
+            words.append(self.views[chosen.view])
+        if self.recognizers > 1:
+            words.append("shares " + ":".join(f"{s:g}" for s in chosen.shares))
+        return ", ".join(words)
+
+    def dependencies(self) -> dict[str, Any]:
+        """See `Work`."""
+        return fields_of(self) | {"version": VERSION}
+
+    def cost(self) -> float:
+        """See `Work`."""
+        return 0.5
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return PROCESS_MIB

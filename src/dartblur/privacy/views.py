@@ -1,0 +1,130 @@
+"""How an attacker looks at a photo: hidden by a method, at a size, aligned, and perhaps undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from dartblur import boxes as boxlib
+from dartblur.anonymizers.base import Anonymizer
+from dartblur.anonymizers.dartblur import Dartblur
+from dartblur.boxes import IntArray
+from dartblur.errors import PictureError
+from dartblur.faces import Faces, FloatArray, Image
+from dartblur.pipeline import DEFAULT_MARGIN
+from dartblur.privacy.methods import CLEAR, GREY, METHODS
+from dartblur.privacy.people import Photo
+
+Alignment = Literal["clear", "hidden"]
+"""What the face is aligned by: the clear photo, which only the one who hid it has, or the hidden
+one and the box that everybody sees."""
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """A method. generator, folder: of one that is brought; digest: of theirs."""
+
+    method: str
+    generator: Path | None = None
+    folder: Path | None = None
+    digest: str = ""
+
+    def dependencies(self) -> dict[str, Any]:
+        """What hidden photos depend on: the name of what is brought changes nothing."""
+        return {"digest": self.digest} if self.digest else {"method": self.method}
+
+    def anonymizer(self) -> Anonymizer | None:
+        """None where photos are clear, or another tool hid them."""
+        if self.generator is not None:
+            return Dartblur(self.generator)
+        return None if self.method == CLEAR or self.folder else METHODS[self.method]()
+
+
+class Scene(NamedTuple):
+    """A photo before and after. box: (4,), of the face. hidden_box: (4,) whole pixels."""
+
+    clear: Image
+    hidden: Image
+    box: FloatArray
+    hidden_box: IntArray
+
+
+class Photographer:
+    """Makes scenes of photos below `root`, in which a face's box is `size` pixels wide."""
+
+    def __init__(self, root: Path, hiding: Hiding, size: int) -> None:
+        self._root, self._hiding, self._size = root, hiding, size
+        self._hide = hiding.anonymizer()
+
+    def __call__(self, photo: Photo, box: FloatArray) -> Scene:
+        """box: (4,), of the face in the photo as it is.
+
+        Raises:
+            PictureError: the photo, or the one that another tool hid, cannot be read or has another
+                size.
+        """
+        native = read_image(self._root / photo.path)
+        factor = self._size / float(box[2] - box[0])
+        clear, box = resized(native, factor), box * np.float32(factor)
+        pixels = hidden_box(box, clear)
+        hidden = clear
+        if self._hiding.folder is not None:
+            hidden = resized(_brought(self._hiding.folder / photo.path, native), factor)
+        elif self._hide is not None:
+            hidden = self._hide(clear, Faces(pixels[None].astype(np.float32)))
+        return Scene(clear, hidden, box, pixels)
+
+
+def only_inside(image: Image, box: IntArray) -> Image:
+    """The picture with everything grey but a box (4,) of whole pixels."""
+    x1, y1, x2, y2 = (int(v) for v in box)
+    out = np.full_like(image, GREY)
+    out[y1:y2, x1:x2] = image[y1:y2, x1:x2]
+    return out
+
+
+def face_box(hidden: IntArray) -> FloatArray:
+    """Where the face lies, (4,), in a box that `dartblur anonymize` hid with its margin."""
+    grown: FloatArray = boxlib.grow(hidden[None], -DEFAULT_MARGIN / (1 + 2 * DEFAULT_MARGIN))[0]
+    return grown
+
+
+def hidden_box(box: FloatArray, image: Image) -> IntArray:
+    """The whole pixels, (4,), that `dartblur anonymize` hides of a face found in `box`."""
+    height, width = image.shape[:2]
+    grown = boxlib.clip(boxlib.grow(box[None], DEFAULT_MARGIN), height, width)
+    pixels: IntArray = boxlib.to_pixels(grown, height, width)[0]
+    return pixels
+
+
+def read_image(path: Path) -> Image:
+    """A photo's pixels.
+
+    Raises:
+        PictureError: it is not there, or cannot be decoded.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise PictureError(f"{path}: not a picture that can be read; every photo must be there")
+    return np.asarray(image, np.uint8)
+
+
+def resized(image: Image, factor: float) -> Image:
+    """The picture stretched by `factor`."""
+    size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+
+
+def _brought(path: Path, clear: Image) -> Image:
+    image = read_image(path)
+    if image.shape != clear.shape:
+        raise PictureError(
+            f"{path}: {image.shape[1]} × {image.shape[0]} pixels, but the clear photo has "
+            f"{clear.shape[1]} × {clear.shape[0]}; anonymize without changing the size"
+        )
+    return image
