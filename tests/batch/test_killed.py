@@ -116,7 +116,7 @@ def check_state(folder: Path, out: Path, whole: Path) -> None:
 def test_killed_again_and_again(tmp_path: Path, folder: Path, boxes: Path, whole: Path) -> None:
     chance = random.Random(7)
     out = tmp_path / "out"
-    for moment in ("half", "after", "before", "unnamed", "after", "half"):
+    for moment in ("half", "after", "before", "unnamed"):
         before = len(pictures(out))
         # Two workers: while one is at this file, the other may be anywhere.
         with start(folder, out, boxes, (str(chance.randint(1, 4)), moment)) as run:

@@ -145,8 +145,10 @@ def test_two_tabs_lose_nothing(browser: Any, out: Path) -> None:
         playwright.expect(other.locator("#reviewer-name")).to_have_text("Grace")
         other.goto(one.url)
         other.wait_for_selector("#after[src]", state="attached")
+        one.bring_to_front()  # a page behind another one paints once a second
         draw(one, 240, 170, 300, 220)
         saved(one)
+        other.bring_to_front()
         draw(other, 10, 150, 60, 230)
         other.wait_for_selector('#save-mark[data-state="conflict"]', state="attached")
         other.get_by_text("Grace or another tab changed it").wait_for(state="attached")
