@@ -19,7 +19,7 @@ from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
-from dartblur.privacy.config import AttackConfig
+from dartblur.privacy.config import AttackConfig, Recovery
 from dartblur.privacy.recognizers import RECOGNIZERS
 
 BOX = np.array([[30, 20, 70, 74]], np.float32)
@@ -136,6 +136,45 @@ def test_recognizers_are_fused_and_attackers_chosen_on_people_who_are_not_judged
     assert (about["people"], about["photos"], about["validation"]) == (2, 8, 2)
 
 
+TINY = {
+    "attackers": ("naive", "recovered"),
+    "recovery": Recovery(rounds=3, batch=2, width=0.05, side=32),
+    "people": 2,
+}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_faces_are_painted_back_by_what_other_people_taught(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="comes with the extra train")
+    monkeypatch.setattr(plan, "EVERY", 2)
+    out = tmp_path / "run"
+    rows = run(data, out, **TINY, methods=("gaussian-1",))
+    assert {(r["method"], r["attacker"]) for r in rows} == {
+        ("clear", "naive"), ("gaussian-1", "naive"), ("gaussian-1", "recovered"),
+    }  # fmt: skip
+    [told] = json.loads((out / "results.json").read_text())["recovered"]
+    assert told["photos"] == 4
+    assert told["hidden"].keys() == told["recovered"].keys() == {"psnr", "ssim", "distance"}
+    assert "| gaussian-1 | 48 |" in (out / "results.md").read_text()
+    sheet = cv2.imread(str(out / "recovered-gaussian-1-48.png"))
+    assert sheet.shape == (2 * 96, 3 * 96, 3)
+    networks = sorted((out / "stages").glob("train-*"))
+    assert len(networks) == 2  # of rounds 2 and 3: so far it goes on from
+    made = {p: p.stat().st_mtime_ns for p in networks}
+    (sheet_stage,) = (out / "stages").glob("sheet-*")
+    sheet_stage.unlink()
+    run(data, out, **TINY, methods=("gaussian-1",))
+    assert {p: p.stat().st_mtime_ns for p in networks} == made
+
+
+def test_a_recovery_without_other_people_is_refused(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="comes with the extra train")
+    with pytest.raises(InputError, match="none are left: judge fewer with --people"):
+        run(data, tmp_path / "run", attackers=("recovered",))
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None:
     other = shutil.copytree(data, tmp_path / "other")
@@ -172,6 +211,8 @@ def test_a_missing_recognizer_is_named_with_its_extra(
         ({"sizes": (4,)}, "must be different ones of 8 pixels and more"),
         ({"sizes": (64, 64)}, "must be different ones"),
         ({"alignments": ("eyes",)}, "there is no alignment 'eyes'"),
+        ({"recovery": Recovery(methods=("blok",))}, "recovery.methods: blok is not among"),
+        ({"recovery": Recovery(rounds=0)}, "recovery: rounds, .* must be positive"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
     ],

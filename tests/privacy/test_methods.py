@@ -29,7 +29,7 @@ def test_the_matrix_is_what_the_anonymizer_does(strength: float, side: int) -> N
 def test_undone_is_nearer_to_the_clear_picture(method: str) -> None:
     image = cv2.GaussianBlur(textured(110, 110), (0, 0), 4)
     hidden = METHODS[method]()(image, Faces(BOX[None].astype(np.float32)))
-    undone = UNDO[method](hidden, BOX, DAMPINGS[0])
+    undone = UNDO[method](hidden, BOX, damping=DAMPINGS[0])
     middle = np.s_[40:62, 42:62]
 
     def error(picture: np.ndarray) -> float:

@@ -67,9 +67,9 @@ _LEARNING = {
 CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **_LEARNING})
 
 Known = Literal["clear", "hidden"]
-Look = Literal["plain", "undone", "inside"]
+Look = Literal["plain", "undone", "restored", "inside"]
 """What is done to hidden photos before recognition: nothing, the blur is undone by its known
-kernel, or all that is outside the box is painted grey."""
+kernel, a network paints the face back, or all that is outside the box is painted grey."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,11 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
         "parrot": Attacker(("hidden",), ("nearest",)),
         "trained": Attacker(("hidden",), tuple(_LEARNING)),
         "inverted": Attacker(("hidden",), tuple(_LEARNING), "undone"),
+        "recovered": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "restored"),
         "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
     }
 )
 """Naive: hidden faces against clear ones. Parrot: hides the known photos in the same way. Trained:
-learns from them. Inverted: undoes the blur by its known kernel, then learns. Inside: as trained,
-shown the box alone."""
+learns from them. Inverted: undoes the blur by its known kernel, then learns. Recovered: a network
+that other people's photos trained paints faces back, then it does what the others do. Inside: as
+trained, shown the box alone."""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from dartblur.config_file import read_config
 from dartblur.errors import UsageError
+from dartblur.files import write_atomically
 from dartblur.privacy.config import AttackConfig
 from dartblur.privacy.plan import make_plan
 from dartblur.privacy.report import report, write_results
@@ -36,7 +37,8 @@ def attack(
     data
         A folder per person with two photos or more, as LFW has them.
     out
-        The folder of the run: results.json, .csv and .md, a figure, and the stages.
+        The folder of the run: results.json, .csv and .md, figures, and the stages; of the attacker
+        recovered also sheets, which show clear faces: don't publish them.
     config
         The TOML file of an `AttackConfig`; `configs/attack-small.toml` is one. Each of its fields
         is an option too, which goes before the file.
@@ -60,10 +62,17 @@ def attack(
     plan = make_plan(settings, data)
     console = Console(stderr=True, highlight=False)
     run_stages(plan.stages, out, workers, partial(print_progress, console))
-    rows = [attack.row(out / FOLDER) for attack in plan.attacks]
+    stages = out / FOLDER
+    rows = [attack.row(stages) for attack in plan.attacks]
+    recovered = [each.told(stages) for each in plan.restored]
     told = provenance(settings, ("numpy", "opencv-python-headless", "onnxruntime"))
     told |= {"people": plan.people, "photos": plan.photos, "validation": plan.validation}
-    write_results(out, rows, told)
-    Console(highlight=False).print(report(rows, plan.people), markup=False, soft_wrap=True)
+    write_results(out, rows, recovered, told)
+    for each in plan.restored:
+        sheet = out / f"recovered-{each.method}-{each.size}.png"
+        write_atomically(sheet, each.sheet.path(stages).read_bytes())
+    Console(highlight=False).print(
+        report(rows, recovered, plan.people), markup=False, soft_wrap=True
+    )
     console.print(f"wrote {out / 'results.json'}, .csv and .md, and {out / 'attack.png'}")
     return 0

@@ -8,6 +8,34 @@ from dartblur.stages.methods import named_and_brought
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """How a network is trained that paints faces back, for the attacker `recovered`.
+
+    Parameters
+    ----------
+    methods
+        Only these are undone by it; all where none is named.
+    rounds
+        Steps of its training.
+    batch
+        Faces in a step.
+    width
+        Of the paper's U-Net, 1 as it is there.
+    side
+        Of the square that it sees and paints, in cells: the box with a margin.
+    learning_rate
+        Of Adam at first; it falls to nothing as a cosine does.
+    """
+
+    methods: tuple[str, ...] = ()
+    rounds: int = 400
+    batch: int = 16
+    width: float = 0.25
+    side: int = 96
+    learning_rate: float = 2e-3
+
+
+@dataclass(frozen=True)
 class AttackConfig:
     """One protocol.
 
@@ -18,7 +46,7 @@ class AttackConfig:
         pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
         attacked too, named here or not.
     attackers
-        naive, parrot, trained, inverted, inside.
+        naive, parrot, trained, inverted, inside, and recovered, which needs the extra train too.
     recognizers
         dlib, facenet; of several, all of them together are one more.
     sizes
@@ -30,7 +58,7 @@ class AttackConfig:
         So many people are judged, the first in the order of their names; 0 for all.
     validation
         On so many people after those it is chosen what an attacker does in particular; 0: nothing
-        is chosen.
+        is chosen. All that are left train the recovery.
     photos
         Only so many photos of each of these; 0 for all.
     detector
@@ -38,7 +66,9 @@ class AttackConfig:
     resamples
         Of people, for the intervals.
     seed
-        Of the resamples.
+        Of the resamples, and of the recovery.
+    recovery
+        How faces are painted back.
     generators
         --generators.NAME FILE.onnx: a method of that name by a trained generator.
     anonymized
@@ -59,6 +89,7 @@ class AttackConfig:
     detector: str = "thorough"
     resamples: int = 2000
     seed: int = 0
+    recovery: Recovery = field(default_factory=Recovery)
     generators: dict[str, str] = field(default_factory=dict)
     anonymized: dict[str, str] = field(default_factory=dict)
 

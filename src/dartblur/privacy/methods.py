@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,8 +19,15 @@ from dartblur.anonymizers.gaussian import SMALLEST_SIDE, kernel_side
 from dartblur.boxes import IntArray
 from dartblur.faces import Image
 
-Undo = Callable[[Image, IntArray, float], Image]
-"""(anonymized picture, box in whole pixels, damping) → the picture with a guess at the face."""
+
+class Undo(Protocol):
+    """Undoes a method whose kernel the attacker knows."""
+
+    def __call__(self, image: Image, box: IntArray, damping: float) -> Image:
+        """The anonymized picture with a guess at the face in a box, (4,) whole pixels."""
+        ...
+
+
 CLEAR = "clear"
 GREY = 128
 """What is not to tell anything."""
@@ -49,16 +58,6 @@ METHODS: Mapping[str, Callable[[], Anonymizer]] = MappingProxyType(
 )
 """Each as `dartblur anonymize` hides a face, its borders blended, but for context: what is outside
 the box alone."""
-
-
-def _deblur(strength: float) -> Undo:
-    return lambda image, box, damping: deblurred(image, box, strength, damping)
-
-
-UNDO: Mapping[str, Undo] = MappingProxyType(
-    {f"gaussian-{strength:g}": _deblur(strength) for strength in _STRENGTHS}
-)
-"""Methods whose kernel the attacker knows."""
 
 
 def deblurred(image: Image, box: IntArray, strength: float, damping: float = DAMPINGS[0]) -> Image:
@@ -94,3 +93,9 @@ def _blur_matrix(side: int, strength: float) -> npt.NDArray[np.float64]:
     """What the blur does along one side, (side, side)."""
     kernel = cv2.getGaussianKernel(kernel_side(side, strength), 0)
     return np.asarray(cv2.sepFilter2D(np.eye(side), cv2.CV_64F, np.ones(1), kernel), np.float64)
+
+
+UNDO: Mapping[str, Undo] = MappingProxyType(
+    {f"gaussian-{s:g}": partial(deblurred, strength=s) for s in _STRENGTHS}
+)
+"""Methods whose kernel the attacker knows."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from dartblur.errors import ConfigError
+from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
 from dartblur.privacy.judge import Judge
 from dartblur.privacy.methods import CLEAR, DAMPINGS, METHODS, UNDO
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.recognizers import RECOGNIZERS
+from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
 from dartblur.privacy.views import Alignment, Hiding
 from dartblur.privacy.work import Embed, Locate
 from dartblur.stages.stage import Stage, digest_of
@@ -50,11 +53,27 @@ class Attack:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What the recovery makes of a method's faces: how near they come, and a sheet to look at."""
+
+    method: str
+    size: int
+    compare: Stage
+    sheet: Stage
+
+    def told(self, stages: Path) -> dict[str, Any]:
+        """How near hidden and recovered faces are to the clear ones, see `Compare`."""
+        told = json.loads(self.compare.path(stages).read_text())
+        return {"method": self.method, "size": self.size, **told}
+
+
+@dataclass(frozen=True)
 class Plan:
     """The stages in an order in which each finds its inputs; who is judged, on how many photos."""
 
     stages: tuple[Stage, ...]
     attacks: tuple[Attack, ...]
+    restored: tuple[Restored, ...]
     people: int
     photos: int
     validation: int
@@ -72,39 +91,41 @@ def make_plan(config: AttackConfig, data: Path) -> Plan:
     for name in config.recognizers:
         RECOGNIZERS[name]()
     everyone = read_people(data, config.people, config.photos, config.validation)
-    photos = tuple(photo for photo in everyone if photo.group != "others")
-    digest = digest_of(data / photo.path for photo in photos)
-    locate = Stage("find the faces", Locate(data, photos, config.detector, digest))
-    attacks = tuple(_Planner(config, data, photos, locate).attacks())
+    planner = _Planner(config, data, *_groups(everyone))
+    if "recovered" in config.attackers:
+        _check_recovery(planner, data)
+    attacks, restored = tuple(planner.attacks()), tuple(planner.restored())
     stages: dict[str, Stage] = {}
-    for attack in attacks:
-        for stage in _with_inputs(attack.judge):
-            stages.setdefault(stage.key, stage)
-    judged = [photo for photo in photos if photo.group == "judged"]
+    wanted = [attack.judge for attack in attacks]
+    wanted += [stage for each in restored for stage in (each.compare, each.sheet)]
+    for stage in wanted:
+        for needed in _with_inputs(stage):
+            stages.setdefault(needed.key, needed)
+    judged = [photo for photo in everyone if photo.group == "judged"]
     people = len({photo.person for photo in judged})
-    return Plan(tuple(stages.values()), attacks, people, len(judged), config.validation)
+    every = tuple(stages.values())
+    return Plan(every, attacks, restored, people, len(judged), config.validation)
 
 
 @dataclass(frozen=True)
 class _Planner:
-    """What all attacks of a protocol share."""
+    """What all attacks of a protocol share. photos: of judged and validation people."""
 
     config: AttackConfig
     data: Path
     photos: tuple[Photo, ...]
-    locate: Stage
+    others: tuple[Photo, ...]
 
     def attacks(self) -> Iterator[Attack]:
         """Every attacker on every method, by the recognizers alone and then together."""
         config = self.config
-        hidings = {m: _hiding(m, config, self.photos) for m in (CLEAR, *config.methods)}
         recognizers: list[tuple[str, ...]] = [(name,) for name in config.recognizers]
         if len(recognizers) > 1:
             recognizers.append(config.recognizers)
         for size, names, alignment in product(config.sizes, recognizers, get_args(Alignment)):
             if alignment not in config.alignments:
                 continue
-            for (method, hiding), name in product(hidings.items(), config.attackers):
+            for (method, hiding), name in product(self.hidings.items(), config.attackers):
                 # On clear faces the naive one does the same as the parrot.
                 if (method, name) == (CLEAR, "parrot"):
                     continue
@@ -116,33 +137,90 @@ class _Planner:
                     judge = self._judge(name, names, views)
                     yield Attack(method, size, alignment, "+".join(names), name, judge)
 
+    def restored(self) -> Iterator[Restored]:
+        """What is told of the recovery, beside how it helps to recognize."""
+        for size, (method, hiding) in product(self.config.sizes, self.hidings.items()):
+            if "recovered" not in self.config.attackers or not self._restores(method):
+                continue
+            plain = Embed(self.data, self.photos, hiding, size, self.config.recognizers[0])
+            painted = replace(plain, restored=True)
+            inputs = (
+                self._locate,
+                self._network(hiding, size),
+                *(self._embedded(work) for work in (_clear(plain), plain, painted)),
+            )
+            given = (self.data, self.photos, hiding, size)
+            compare = Stage(
+                f"{size} px: compare what is recovered from {method}", Compare(*given), inputs
+            )
+            sheet = Stage(
+                f"{size} px: draw what is recovered from {method}", Sheet(*given), inputs[:2]
+            )
+            yield Restored(method, size, compare, sheet)
+
+    @cached_property
+    def hidings(self) -> dict[str, Hiding]:
+        """By method; the first is none."""
+        return {m: _hiding(m, self.config, self.photos) for m in (CLEAR, *self.config.methods)}
+
+    @cached_property
+    def _locate(self) -> Stage:
+        return self._located(self.photos, some=False)
+
+    @cached_property
+    def _locate_others(self) -> Stage:
+        return self._located(self.others, some=True)
+
+    def _located(self, photos: tuple[Photo, ...], *, some: bool) -> Stage:
+        digest = digest_of(self.data / photo.path for photo in photos)
+        who = " of other people" if some else ""
+        work = Locate(self.data, photos, self.config.detector, digest, some)
+        return Stage(f"find the faces{who}", work)
+
+    def _restores(self, method: str) -> bool:
+        return method != CLEAR and method in (self.config.recovery.methods or self.config.methods)
+
     def _views(self, attacker: Attacker, plain: Embed) -> dict[str, Embed]:
         """By name all that the attacker may look at; nothing where it can't be used."""
-        if attacker.look == "inside":
-            return {"inside": replace(plain, inside=True)}
-        if attacker.look == "plain":
-            return {"plain": plain}
-        if plain.hiding.method not in UNDO:
-            return {}
-        dampings = DAMPINGS if self.config.validation else DAMPINGS[:1]
-        return {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
+        method = plain.hiding.method
+        if attacker.look == "undone":
+            dampings = DAMPINGS if self.config.validation else DAMPINGS[:1]
+            undone = {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
+            return undone if method in UNDO else {}
+        if attacker.look == "restored":
+            return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
+        return {attacker.look: replace(plain, inside=attacker.look == "inside")}
 
     def _judge(self, attacker: str, recognizers: tuple[str, ...], views: dict[str, Embed]) -> Stage:
-        inputs = []
-        for name in recognizers:
-            first = next(iter(views.values()))
-            clear = replace(
-                first, hiding=Hiding(CLEAR), alignment="clear", damping=None, inside=False
-            )
-            for work in (clear, *views.values()):
-                mine = replace(work, recognizer=name)
-                inputs.append(Stage(_title(mine), mine, (self.locate,)))
+        first = next(iter(views.values()))
+        inputs = [
+            self._embedded(replace(work, recognizer=name))
+            for name in recognizers
+            for work in (_clear(first), *views.values())
+        ]
         judge = Judge(
             self.photos, attacker, len(recognizers), tuple(views), self.config.resamples,
             self.config.seed,
         )  # fmt: skip
         title = f"{first.size} px, {'+'.join(recognizers)}: judge {attacker} on "
         return Stage(title + first.hiding.method, judge, tuple(inputs))
+
+    def _embedded(self, work: Embed) -> Stage:
+        networks = (self._network(work.hiding, work.size),) if work.restored else ()
+        return Stage(_title(work), work, (self._locate, *networks))
+
+    def _network(self, hiding: Hiding, size: int) -> Stage:
+        """The last of the stages that train the recovery."""
+        settings, seed = self.config.recovery, self.config.seed
+        if hiding.folder is not None:
+            hiding = _hiding(hiding.method, self.config, self.others)
+        trained: tuple[Stage, ...] = ()
+        for begin in range(0, settings.rounds, EVERY):
+            until = min(begin + EVERY, settings.rounds)
+            work = Train(self.data, self.others, hiding, size, settings, seed, until)
+            title = f"{size} px: train the recovery from {hiding.method} to round {until}"
+            trained = (Stage(title, work, (self._locate_others, *trained)),)
+        return trained[0]
 
 
 def check(config: AttackConfig) -> None:
@@ -167,11 +245,43 @@ def check(config: AttackConfig) -> None:
         for name in names:
             if name not in known:
                 raise ConfigError(f"there is no {what} {name!r}; there are {', '.join(known)}")
+    unknown = set(config.recovery.methods) - set(config.methods)
+    if unknown:
+        raise ConfigError(f"recovery.methods: {', '.join(sorted(unknown))} is not among methods")
+    own = config.recovery
+    if min(own.rounds, own.batch, own.side) < 1 or min(own.width, own.learning_rate) <= 0:
+        raise ConfigError("recovery: rounds, batch, side, width, learning_rate must be positive")
     if not config.sizes or min(config.sizes) < 8 or len(set(config.sizes)) < len(config.sizes):
         raise ConfigError(f"sizes: {config.sizes!r} must be different ones of 8 pixels and more")
     for what in ("people", "photos", "validation"):
         if getattr(config, what) < 0 or getattr(config, what) == 1:
             raise ConfigError(f"{what} must be 0, or 2 and more, not {getattr(config, what)}")
+
+
+def _groups(everyone: Sequence[Photo]) -> tuple[tuple[Photo, ...], tuple[Photo, ...]]:
+    """Judged and validation people, and the others."""
+    mine = tuple(photo for photo in everyone if photo.group != "others")
+    return mine, tuple(photo for photo in everyone if photo.group == "others")
+
+
+def _check_recovery(planner: _Planner, data: Path) -> None:
+    """Refuses a recovery for which a package or other people are missing, before any work."""
+    for module, package in (("torch", "torch"), ("skimage", "scikit-image")):
+        if importlib.util.find_spec(module) is None:
+            raise UsageError(
+                f"the attacker recovered needs the package {package}: pip install "
+                "'dartblur[privacy,train]', or leave it out of --attackers"
+            )
+    if not planner.others:
+        raise InputError(
+            f"{data}: the attacker recovered learns from people who are not judged, and none are "
+            "left: judge fewer with --people, or leave it out of --attackers"
+        )
+
+
+def _clear(work: Embed) -> Embed:
+    """The same of the clear photos."""
+    return Embed(work.root, work.photos, Hiding(CLEAR), work.size, work.recognizer)
 
 
 def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hiding:
@@ -195,6 +305,8 @@ def _title(work: Embed) -> str:
     words = [f"{work.size} px, {work.recognizer}: hide by {work.hiding.method}"]
     if work.damping is not None:
         words.append(f"undo it with damping {work.damping:g}")
+    if work.restored:
+        words.append("paint it back")
     if work.inside:
         words.append("look inside the box alone")
     return ", ".join((*words, f"align by the {work.alignment} photo, embed"))

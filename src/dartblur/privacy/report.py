@@ -19,32 +19,38 @@ from dartblur.stages.report import markdown, save_figure
 Row = dict[str, Any]
 _COLOURS = {
     "naive": "#56b4e9", "parrot": "#e69f00", "trained": "#0072b2", "inverted": "#d55e00",
-    "inside": "#009e73",
+    "recovered": "#cc79a7", "inside": "#009e73",
 }  # fmt: skip
 
 
-def write_results(run: Path, rows: Sequence[Row], told: dict[str, Any]) -> None:
-    """results.json, .csv and .md, attack.png and .svg, and of several sizes also sizes.png."""
-    lines = ",\n".join("  " + json.dumps(row) for row in rows)
+def write_results(
+    run: Path, rows: Sequence[Row], recovered: Sequence[Row], told: dict[str, Any]
+) -> None:
+    """Of rows of attacks, and of `Restored.told`.
+
+    results.json, .csv and .md, attack.png and .svg, and of several sizes also sizes.png.
+    """
+    lines, nearness = (_json_lines(each) for each in (rows, recovered))
     head = json.dumps(told, indent=1, ensure_ascii=False).replace("\n", "\n ")
-    content = f'{{\n "about": {head},\n "rows": [\n{lines}\n ]\n}}\n'
+    content = f'{{\n "about": {head},\n "rows": {lines},\n "recovered": {nearness}\n}}\n'
     write_atomically(run / "results.json", content.encode())
     table = io.StringIO()
     writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(run / "results.csv", table.getvalue().encode())
-    write_atomically(run / "results.md", report(rows, told["people"]).encode())
+    write_atomically(run / "results.md", report(rows, recovered, told["people"]).encode())
     save_figure(figure(rows, told["people"]), run / "attack")
     if len({row["size"] for row in rows}) > 1:
         save_figure(sizes_figure(rows, told["people"]), run / "sizes")
 
 
-def report(rows: Sequence[Row], people: int) -> str:
+def report(rows: Sequence[Row], recovered: Sequence[Row], people: int) -> str:
     """A table for each size and recognizer: rank-1 by method and attacker, in percent.
 
     The attackers' columns are of faces aligned by the clear photos, where that was attacked; then
     the one that is strongest by rank-1 with each alignment, and more of the first of these.
+    At last, how near hidden and recovered faces come to the clear ones.
     """
     parts = [f"Chance is {100 / people:.1f} at rank 1 and {500 / people:.1f} at rank 5.\n"]
     alignments = list(dict.fromkeys(r["alignment"] for r in rows))
@@ -71,7 +77,26 @@ def report(rows: Sequence[Row], people: int) -> str:
         columns = [f"strongest, aligned by the {a} photo" for a in alignments]
         head = ["method", *names, *columns, "rank 5", "TAR at FAR 1 %"]
         parts.append(f"## {size} px, {recognizer}\n\n{markdown(head, lines)}")
+    if recovered:
+        parts.append(f"## Recovered faces\n\n{_nearness(recovered)}")
     return "\n".join(parts)
+
+
+def _nearness(recovered: Sequence[Row]) -> str:
+    head = ["method", "px", "PSNR, dB", "SSIM", "distance", "photos"]
+    lines = []
+    for row in recovered:
+        pairs = [
+            (row["hidden"][name], row["recovered"][name]) for name in ("psnr", "ssim", "distance")
+        ]
+        (a, b), *others = pairs
+        cells = [f"{a:.1f} → {b:.1f}", *(f"{x:.2f} → {y:.2f}" for x, y in others)]
+        lines.append([row["method"], str(row["size"]), *cells, str(row["photos"])])
+    return markdown(head, lines)
+
+
+def _json_lines(rows: Sequence[Row]) -> str:
+    return "[\n" + ",\n".join("  " + json.dumps(row) for row in rows) + "\n ]"
 
 
 def strongest(rows: Sequence[Row]) -> Row:

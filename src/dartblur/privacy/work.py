@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from dartblur.boxes import IntArray
 from dartblur.detectors import make_detector
 from dartblur.errors import InputError
-from dartblur.faces import FloatArray
+from dartblur.faces import FloatArray, Image
 from dartblur.privacy.methods import UNDO
 from dartblur.privacy.people import Photo
 from dartblur.privacy.recognizers import RECOGNIZERS, Recognizer
@@ -37,21 +39,28 @@ _SECONDS_A_FACE = {"dlib": 0.12, "facenet": 0.12}
 
 @dataclass(frozen=True)
 class Locate:
-    """Finds the face nearest to the middle of every clear photo. digest: of the photos."""
+    """Finds the face nearest to the middle of every clear photo.
+
+    digest: of the photos. some: photos without a face are passed over (null), not refused.
+    """
 
     root: Path
     photos: tuple[Photo, ...]
     detector: str
     digest: str
+    some: bool = False
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
         detect = make_detector(self.detector)
-        boxes = []
+        boxes: list[list[float] | None] = []
         for photo in self.photos:
             image = read_image(self.root / photo.path)
             [faces] = detect([image])
             if not len(faces):
+                if self.some:
+                    boxes.append(None)
+                    continue
                 raise InputError(
                     f"{self.root / photo.path}: no face is found; leave this photo out"
                 )
@@ -78,8 +87,9 @@ class Locate:
 class Embed:
     """What a recognizer says of every face, hidden by a method. Input: the faces' boxes.
 
-    size: width of the face's box. damping: the blur is undone first, with so much of it. inside:
-    all that is outside the box is painted grey.
+    size: width of the face's box. damping: the blur is undone first, with so much of it. restored:
+    faces are painted back first, by the network of another input. inside: all that is outside the
+    box is painted grey.
     """
 
     root: Path
@@ -89,6 +99,7 @@ class Embed:
     recognizer: str
     alignment: Alignment = "clear"
     damping: float | None = None
+    restored: bool = False
     inside: bool = False
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
@@ -96,17 +107,31 @@ class Embed:
         boxes = json.loads(inputs[0].read_text())
         recognizer = loaded_recognizer(self.recognizer)
         take = Photographer(self.root, self.hiding, self.size)
+        undo = self._undo(inputs[1:])
         vectors = [
-            self._vector(take(photo, np.array(box, np.float32)), recognizer)
+            self._vector(take(photo, np.array(box, np.float32)), recognizer, undo)
             for photo, box in zip(self.photos, boxes, strict=True)
         ]
         with target.open("wb") as file:
             np.save(file, np.stack(vectors))
 
-    def _vector(self, scene: Scene, recognizer: Recognizer) -> FloatArray:
-        shown = scene.hidden
+    def _undo(self, networks: Sequence[Path]) -> Callable[[Image, IntArray], Image] | None:
+        """What is done with every hidden photo and its box before recognition."""
+        if self.restored:
+            from dartblur.privacy.recovery import Restorer  # needs PyTorch
+
+            return Restorer(networks[0])
         if self.damping is not None:
-            shown = UNDO[self.hiding.method](shown, scene.hidden_box, self.damping)
+            return partial(UNDO[self.hiding.method], damping=self.damping)
+        return None
+
+    def _vector(
+        self,
+        scene: Scene,
+        recognizer: Recognizer,
+        undo: Callable[[Image, IntArray], Image] | None,
+    ) -> FloatArray:
+        shown = undo(scene.hidden, scene.hidden_box) if undo else scene.hidden
         if self.alignment == "clear":
             place = recognizer.align(scene.clear, scene.box)
         else:

@@ -1,0 +1,208 @@
+"""The stages of the recovery: it is trained on other people, and judged on those who are judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dartblur.faces import Image
+from dartblur.privacy.config import Recovery
+from dartblur.privacy.people import Photo
+from dartblur.privacy.views import Hiding, Photographer, Scene
+from dartblur.privacy.work import PROCESS_MIB, VERSION
+from dartblur.stages.stage import fields_of
+
+EVERY = 200
+"""Rounds of one stage of a training: a run that is stopped goes on from the last of these."""
+_ROWS = 8
+# Pixels around a box that its SSIM looks at.
+_REACH = 8
+
+
+@dataclass(frozen=True)
+class Train:
+    """Trains up to a round. Inputs: boxes of the photos, null where none is, and what was trained.
+
+    photos: of other people.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    hiding: Hiding
+    size: int
+    settings: Recovery
+    seed: int
+    until: int
+
+    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
+        """See `Work`."""
+        from dartblur.privacy.recovery import pair, train  # needs PyTorch
+
+        scenes = _scenes(self.root, self.photos, self.hiding, self.size, inputs[0])
+        # Made anew by each of these stages: clear faces are kept in no file.
+        pairs = [pair(scene, self.settings.side) for _, scene in scenes]
+        before = inputs[1] if len(inputs) > 1 else None
+        train(pairs, self.settings, self.seed, self.until, before, target)
+
+    def dependencies(self) -> dict[str, Any]:
+        """See `Work`."""
+        fields = fields_of(self, without=("root", "photos", "hiding"))
+        del fields["settings"]["methods"]
+        return fields | self.hiding.dependencies() | {"version": VERSION}
+
+    def cost(self) -> float:
+        """See `Work`."""
+        own = self.settings
+        seconds = 3.5e-5 * own.batch * own.side**2 * max(own.width, 0.25)
+        return 0.05 * len(self.photos) + seconds * min(self.until, EVERY)
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return 3 * PROCESS_MIB
+
+
+@dataclass(frozen=True)
+class Compare:
+    """How near to the clear faces hidden and recovered ones are, in the boxes of the probes.
+
+    psnr in dB, ssim up to 1, distance: 1 − cosine of a recognizer's vectors. Inputs: boxes of the
+    photos, the network, embeddings of clear, hidden and recovered photos.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    hiding: Hiding
+    size: int
+
+    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
+        """See `Work`."""
+        from dartblur.privacy.recovery import Restorer  # needs PyTorch
+
+        restore = Restorer(inputs[1])
+        near: list[tuple[tuple[float, float], tuple[float, float]]] = []
+        chosen = []
+        for i, scene in _probes(self, inputs[0]):
+            recovered = restore(scene.hidden, scene.hidden_box)
+            near.append((_nearness(scene, scene.hidden), _nearness(scene, recovered)))
+            chosen.append(i)
+        clear, *others = (np.load(path)[chosen] for path in inputs[2:])
+        told: dict[str, Any] = {"photos": len(chosen)}
+        for name, values, vectors in zip(
+            ("hidden", "recovered"), np.array(near).transpose(1, 2, 0), others, strict=True
+        ):
+            distance = 1 - (clear * vectors).sum(axis=1)
+            means = (float(v.mean()) for v in (*values, distance))
+            told[name] = dict(zip(("psnr", "ssim", "distance"), means, strict=True))
+        target.write_text(json.dumps(told))
+
+    def dependencies(self) -> dict[str, Any]:
+        """See `Work`."""
+        return _dependencies(self)
+
+    def cost(self) -> float:
+        """See `Work`."""
+        return 0.1 * len(self.photos)
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return 2 * PROCESS_MIB
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A PNG of the first probes of some people: clear | hidden | recovered.
+
+    Inputs: boxes of the photos, and the network.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    hiding: Hiding
+    size: int
+
+    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
+        """See `Work`."""
+        from dartblur.privacy.recovery import Restorer  # needs PyTorch
+
+        restore = Restorer(inputs[1])
+        rows: dict[str, Image] = {}
+        for i, scene in _probes(self, inputs[0], _ROWS):
+            recovered = restore(scene.hidden, scene.hidden_box)
+            pictures = (scene.clear, scene.hidden, recovered)
+            rows[self.photos[i].person] = np.concatenate(
+                [_around(picture, scene, 2 * self.size) for picture in pictures], axis=1
+            )
+        sheet = np.concatenate(list(rows.values()))
+        _, content = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        target.write_bytes(content.tobytes())
+
+    def dependencies(self) -> dict[str, Any]:
+        """See `Work`."""
+        return _dependencies(self)
+
+    def cost(self) -> float:
+        """See `Work`."""
+        return 1.0
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return 2 * PROCESS_MIB
+
+
+def _dependencies(work: Compare | Sheet) -> dict[str, Any]:
+    fields = fields_of(work, without=("root", "hiding"))
+    return fields | work.hiding.dependencies() | {"version": VERSION}
+
+
+def _scenes(
+    root: Path, photos: Sequence[Photo], hiding: Hiding, size: int, boxes: Path
+) -> Iterator[tuple[int, Scene]]:
+    """Of photos in which a face was found, with their index."""
+    take = Photographer(root, hiding, size)
+    for i, box in enumerate(json.loads(boxes.read_text())):
+        if box is not None:
+            yield i, take(photos[i], np.array(box, np.float32))
+
+
+def _probes(work: Compare | Sheet, boxes: Path, people: int = 0) -> Iterator[tuple[int, Scene]]:
+    """Of the judged people's probes; people: of the first of so many people alone."""
+    first: dict[str, int] = {}
+    found = json.loads(boxes.read_text())
+    take = Photographer(work.root, work.hiding, work.size)
+    for i, photo in enumerate(work.photos):
+        if photo.gallery or photo.group != "judged":
+            continue
+        if people and (photo.person in first or len(first) == people):
+            continue
+        first[photo.person] = i
+        yield i, take(photo, np.array(found[i], np.float32))
+
+
+def _nearness(scene: Scene, shown: Image) -> tuple[float, float]:
+    """PSNR and SSIM inside the box."""
+    from skimage.metrics import structural_similarity
+
+    x1, y1, x2, y2 = (int(v) for v in scene.hidden_box)
+    top, left = max(y1 - _REACH, 0), max(x1 - _REACH, 0)
+    clear, seen = (p[top : y2 + _REACH, left : x2 + _REACH] for p in (scene.clear, shown))
+    box = np.s_[y1 - top : y2 - top, x1 - left : x2 - left]
+    error = np.square(clear[box].astype(np.float64) - seen[box]).mean()
+    psnr = 10 * np.log10(255**2 / max(float(error), 1e-2))
+    _, ssim = structural_similarity(
+        clear, seen, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
+        channel_axis=2, full=True,
+    )  # fmt: skip
+    return float(psnr), float(ssim[box].mean())
+
+
+def _around(picture: Image, scene: Scene, side: int) -> Image:
+    """The square of so many pixels around the middle of the box; what is beyond is black."""
+    middle = (scene.hidden_box[:2] + scene.hidden_box[2:]) / 2
+    shift = np.array([[1, 0, side / 2 - middle[0]], [0, 1, side / 2 - middle[1]]])
+    return np.asarray(cv2.warpAffine(picture, shift, (side, side)), np.uint8)
