@@ -54,8 +54,8 @@ class MethodSettings:
     colour
         Red, green and blue, 0 to 255 (block).
     generator
-        The generator of this package that paints: `compact`, on the paper's blur, or `wide`, on one
-        twice as wide, which tells less of a person (dartblur).
+        The generator of this package that paints: `compact`, on the paper's blur, by default; or
+        `wide`, on one twice as wide, which tells less of a person (dartblur).
     weights
         ONNX file of a generator of your own, see `dartblur export`, in its place (dartblur).
     shape
@@ -74,7 +74,7 @@ class MethodSettings:
     cells: int | None = None
     noise: float | None = None
     colour: tuple[int, int, int] = (0, 0, 0)
-    generator: GeneratorName = "compact"
+    generator: GeneratorName | None = None
     weights: Path | None = None
     shape: Shape = "box"
     blended: Annotated[bool, Parameter(parse=False)] = True
@@ -82,7 +82,7 @@ class MethodSettings:
     def __post_init__(self) -> None:
         if any(not 0 <= value <= 255 for value in self.colour):
             raise UsageError(f"colour must be three numbers in 0..255, not {self.colour}")
-        if self.generator not in GENERATORS:
+        if self.generator is not None and self.generator not in GENERATORS:
             known = ", ".join(GENERATORS)
             raise UsageError(f"there is no generator {self.generator!r}; choose one of {known}")
         if self.shape not in get_args(Shape):
@@ -94,7 +94,7 @@ class MethodSettings:
     @property
     def generator_file(self) -> Path:
         """Of the generator that these settings name."""
-        return self.weights or GENERATORS[self.generator]
+        return self.weights or (GENERATORS[self.generator] if self.generator else WEIGHTS)
 
     def of_blur(self, *names: str) -> dict[str, Any]:
         """Those of the named settings that are given."""

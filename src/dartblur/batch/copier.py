@@ -212,7 +212,7 @@ class Copier:
         return CopyRecord(
             **{
                 **asdict(record),
-                "method": self.options.method,
+                "method": self.options.method_name,
                 "settings": self.options.described(film=True),
             },
             kind=FILM,

@@ -253,7 +253,7 @@ class _Run:
             self.labels.masks(),
             self.run.max_megapixels,
             threads,
-            {"method": self.hide.method, "settings": self.hide.described()},
+            {"method": self.hide.method_name, "settings": self.hide.described()},
             self.classes,
             self.films,
         )

@@ -76,7 +76,7 @@ class Worker:
             record,
             file=job.relative.as_posix(),
             source=str(job.source),
-            method=self.options.method,
+            method=self.options.method_name,
             settings=self.options.described(film=job.is_film),
             seconds=round(time.monotonic() - started, 3),
         )
