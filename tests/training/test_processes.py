@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
-import subprocess
-import sys
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 
 from tests.training import two_processes
 from tests.training.conftest import Ground
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from dartblur.training import fit
 from dartblur.training.checkpoint import read
@@ -24,6 +25,9 @@ Note = dict[str, Any]
 # Clipping comes after averaging, and would hide how the mean was made. Another number of threads
 # sums in another order, and Adam's first step makes a whole step of the sign of next to nothing.
 CHANGES = {"rounds = 8": "rounds = 2\nthreads = 1", "clip = 1.0": "clip = 1e9"}
+
+# The launcher sets handlers of its own, and leaves them.
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class EnoughError(Exception):
@@ -41,16 +45,26 @@ def config_of(ground: Ground, tmp_path: Path) -> Path:
 
 
 def by_two(ground: Ground, tmp_path: Path) -> Path:
+    """Trains as `torchrun --nproc-per-node 2 --standalone` does, with one import for both."""
     out = tmp_path / "two"
-    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    script = [two_processes.__file__, config_of(ground, tmp_path), ground.data, out]
-    done = subprocess.run(
-        [sys.executable, *command, *map(str, script)],
-        capture_output=True,
-        text=True,
-        check=False,
+    multiprocessing.get_context("forkserver").set_forkserver_preload([two_processes.__name__])
+    launch = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        run_id=str(tmp_path),
+        max_restarts=0,
+        start_method="forkserver",
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
+    try:
+        entry = elastic_launch(launch, two_processes.train_noting)
+        entry(config_of(ground, tmp_path), ground.data, out)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return out
 
 

@@ -1,12 +1,7 @@
-"""A training that notes what each process holds; started by torchrun in a test.
-
-`python two_processes.py CONFIG DATA OUT` writes the state before round 1 to OUT/start, and after
-each round OUT/ROUND-PROCESS.pt: losses, g, the moments of its Adam, and every f_g.
-"""
+"""A training that notes what each of its processes holds."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +14,11 @@ from dartblur.training.run import train
 
 
 def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
-    """`one_round` with notes of what it left."""
+    """`one_round` with notes of what it left: after each round OUT/ROUND-PROCESS.pt.
+
+    They hold losses, g, the moments of its Adam, and every f_g. OUT/start gets the state before
+    round 1.
+    """
 
     def noted(training: Training, *rest: Any) -> Any:
         config, fabric = rest[-2:]
@@ -40,7 +39,7 @@ def noting(out: Path, one_round: Callable[..., Any]) -> Callable[..., Any]:
     return noted
 
 
-if __name__ == "__main__":
-    config, data, out = (Path(word) for word in sys.argv[1:])
+def train_noting(config: Path, data: Path, out: Path) -> None:
+    """Trains as one of the processes that torchrun starts."""
     fit.one_round = noting(out, fit.one_round)
     train(config=config, data=data, out=out / "run")

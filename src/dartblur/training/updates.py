@@ -57,9 +57,12 @@ def descend(
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for group in optimizer.param_groups:
         group["lr"] = rate
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        gradient = torch.zeros_like(parameter) if gradient is None else gradient
-        parameter.grad = mean_over_processes(gradient, fabric)
+    own = [
+        torch.zeros_like(parameter) if gradient is None else gradient
+        for parameter, gradient in zip(parameters, gradients, strict=True)
+    ]
+    for parameter, gradient in zip(parameters, mean_over_processes(own, fabric), strict=True):
+        parameter.grad = gradient
     if all(bool(p.grad.isfinite().all()) for p in parameters):
         torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
@@ -93,12 +96,14 @@ def balanced_gradient(seen: Composite, batch: Batch, weights: Objectives, losses
     return whole.view(b, h, w, 3).permute(0, 3, 1, 2)
 
 
-def mean_over_processes(value: Tensor, fabric: Fabric) -> Tensor:
-    """The mean of what the processes hold."""
+def mean_over_processes(values: Sequence[Tensor], fabric: Fabric) -> list[Tensor]:
+    """Of each value the mean of what the processes hold; all go in one message."""
     if fabric.world_size == 1:
-        return value
-    reduced: Tensor = fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]
-    return reduced
+        return list(values)
+    message = torch.cat([value.flatten() for value in values])
+    mean: Tensor = fabric.all_reduce(message, reduce_op="mean")  # type: ignore[assignment]
+    parts = torch.split(mean, [value.numel() for value in values])
+    return [part.view(value.shape) for part, value in zip(parts, values, strict=True)]
 
 
 @torch.no_grad()
@@ -108,9 +113,9 @@ def average_adversary(adversary: Adversary, fabric: Fabric) -> None:
         return
     tensors = [*adversary.net.parameters(), *adversary.net.buffers()]
     tensors += [v for s in adversary.optimizer.state.values() for k, v in s.items() if k != "step"]
-    for tensor in tensors:
-        if tensor.is_floating_point():
-            tensor.copy_(mean_over_processes(tensor, fabric))
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    for tensor, mean in zip(floats, mean_over_processes(floats, fabric), strict=True):
+        tensor.copy_(mean)
 
 
 @torch.no_grad()
@@ -127,7 +132,8 @@ def finite_values(losses: Losses, batch: Batch, done: int, fabric: Fabric) -> di
     Raises:
         TrainingError: one is not finite.
     """
-    values = {k: float(mean_over_processes(v.detach(), fabric)) for k, v in losses.items()}
+    means = mean_over_processes([v.detach() for v in losses.values()], fabric)
+    values = dict(zip(losses, map(float, means), strict=True))
     wrong = [name for name, value in values.items() if not math.isfinite(value)]
     if wrong:
         raise TrainingError(
