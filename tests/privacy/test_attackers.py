@@ -37,6 +37,20 @@ def test_training_sees_past_what_varies_within_people() -> None:
     assert right(discriminant, 0.3, 5) > right(nearest, 0.3, 5)
 
 
+def test_other_people_tell_how_photos_of_one_differ() -> None:
+    vectors, people = faces(0.3, 5)
+    known = np.arange(len(people)) % EACH == 0  # one of each: they tell nothing of it
+    rng = np.random.default_rng(1)
+    deviations = rng.normal(0, 0.05, (40, SIZE))
+    deviations[:, 0] += rng.normal(0, 0.9, 40)
+
+    def rate(**more: np.ndarray) -> float:
+        scores = discriminant(vectors[known], people[known], vectors[~known], **more)
+        return float((scores.argmax(axis=1) == people[~known]).mean())
+
+    assert rate(deviations=deviations) > rate() + 0.1
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_knows_people_who_differ(name: str) -> None:
     assert right(CLASSIFIERS[name], 0.1, 0) >= 0.9

@@ -31,21 +31,25 @@ def discriminant(
     probes: FloatArray,
     shrinkage: float = 0.3,
     directions: float = 1.0,
+    deviations: FloatArray | None = None,
 ) -> Floats:
     """Linear discriminant analysis: distance to each person's mean, by the spread within people.
 
     shrinkage: share of the spread that is taken from all directions alike: photos are fewer than
     dimensions. directions: share of those in which people differ that counts, the largest first.
+    deviations: (N, D), of other people's photos from their means: the spread within people is
+    theirs too.
     """
     known, asked = gallery.astype(np.float64), probes.astype(np.float64)
+    more = np.zeros((0, known.shape[1])) if deviations is None else deviations.astype(np.float64)
     dimensions = known.shape[1]
     # Beside the span of the known photos a probe is equally far from everyone.
-    span = np.linalg.svd(known, full_matrices=False)[2]
+    span = np.linalg.svd(np.concatenate([known, more]), full_matrices=False)[2]
     beside = np.square(asked - asked @ span.T @ span).sum(axis=1)
     known, asked = known @ span.T, asked @ span.T
     means = np.stack([known[people == p].mean(axis=0) for p in range(people.max() + 1)])
-    within = known - means[people]
-    spread = within.T @ within / max(len(known) - len(means), 1)
+    within = np.concatenate([known - means[people], more @ span.T])
+    spread = within.T @ within / max(len(within) - len(means), 1)
     floor = shrinkage * np.trace(spread) / dimensions + 1e-12
     shrunk = (1 - shrinkage) * spread + floor * np.eye(len(spread))
     whiten = np.linalg.inv(np.linalg.cholesky(shrunk)).T
@@ -76,12 +80,16 @@ kernel, a network paints the face back, or all that is outside the box is painte
 class Attacker:
     """What one may do; the best for people who are not judged is done, see `Judge`.
 
-    gallery: how it sees the known photos. classifiers: names of `CLASSIFIERS`.
+    gallery: how it sees the known photos. classifiers: names of `CLASSIFIERS`. taught: it learns
+    from other people's hidden photos too how photos of one person differ. together: it knows which
+    probes are of one person, and asks once for all of them.
     """
 
     gallery: tuple[Known, ...]
     classifiers: tuple[str, ...]
     look: Look = "plain"
+    taught: bool = False
+    together: bool = False
 
 
 ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
@@ -89,12 +97,15 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
         "naive": Attacker(("clear",), ("nearest",)),
         "parrot": Attacker(("hidden",), ("nearest",)),
         "trained": Attacker(("hidden",), tuple(_LEARNING)),
+        "taught": Attacker(("hidden",), tuple(_LEARNING), taught=True),
         "inverted": Attacker(("hidden",), tuple(_LEARNING), "undone"),
         "recovered": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "restored"),
+        "several": Attacker(("hidden",), tuple(_LEARNING), together=True),
         "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
     }
 )
 """Naive: hidden faces against clear ones. Parrot: hides the known photos in the same way. Trained:
-learns from them. Inverted: undoes the blur by its known kernel, then learns. Recovered: a network
-that other people's photos trained paints faces back, then it does what the others do. Inside: as
-trained, shown the box alone."""
+learns from them. Taught: from other people's hidden photos too. Inverted: undoes the blur by its
+known kernel, then learns. Recovered: a network that other people's photos trained paints faces
+back, then it does what the others do. Several: as trained, of all probes of a person at once.
+Inside: as trained, shown the box alone."""

@@ -46,7 +46,8 @@ class AttackConfig:
         pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
         attacked too, named here or not.
     attackers
-        naive, parrot, trained, inverted, inside, and recovered, which needs the extra train too.
+        naive, parrot, trained, inverted, inside; several; taught and recovered, which learn from
+        people who are left, recovered with the extra train.
     recognizers
         dlib, facenet; of several, all of them together are one more.
     sizes
@@ -58,7 +59,7 @@ class AttackConfig:
         So many people are judged, the first in the order of their names; 0 for all.
     validation
         On so many people after those it is chosen what an attacker does in particular; 0: nothing
-        is chosen. All that are left train the recovery.
+        is chosen. From all that are left attackers learn.
     photos
         Only so many photos of each of these; 0 for all.
     detector

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,8 @@ class Judge:
     What it does is chosen on the validation people alone, by the mean of 1 / rank; where there are
     none, the first that it may do. Inputs: for each recognizer the embeddings of clear photos, and
     of each view; those of several recognizers are put together. views: names of these views.
+    others: of other people, from whom a taught attacker learns too; their embeddings are then one
+    more input for each recognizer.
     """
 
     photos: tuple[Photo, ...]
@@ -46,11 +49,12 @@ class Judge:
     views: tuple[str, ...]
     resamples: int
     seed: int
+    others: tuple[Photo, ...] = ()
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
         loaded = [np.load(path) for path in inputs]
-        each = len(self.views) + 1
+        each = len(loaded) // self.recognizers
         parts = [loaded[i : i + each] for i in range(0, len(loaded), each)]
         candidates = self._candidates()
         best = candidates[0]
@@ -79,17 +83,18 @@ class Judge:
         names = sorted({photo.person for photo in photos})
         people = np.array([names.index(photo.person) for photo in photos], np.intp)
         known = np.array([photo.gallery for photo in photos])
-        # Squared, shares are those in the cosine.
-        clear, hidden = (
-            np.concatenate(
-                [np.sqrt(s) * part[i][mine] for s, part in zip(chosen.shares, parts, strict=True)],
-                axis=1,
-            )
-            for i in (0, 1 + chosen.view)
-        )
+        clear, hidden = (_together(parts, i, chosen.shares)[mine] for i in (0, 1 + chosen.view))
         gallery = (clear if chosen.gallery == "clear" else hidden)[known]
-        classify = CLASSIFIERS[chosen.classifier]
-        return classify(gallery, people[known], hidden[~known]), people[~known]
+        probes, asked = hidden[~known], people[~known]
+        classify: Callable[..., Floats] = CLASSIFIERS[chosen.classifier]
+        attacker = ATTACKERS[self.attacker]
+        if attacker.taught:
+            vectors = _together(parts, -1, chosen.shares)
+            classify = partial(classify, deviations=_deviations(self.others, vectors))
+        if attacker.together:
+            probes = np.stack([probes[asked == p].mean(axis=0) for p in range(len(names))])
+            asked = np.arange(len(names), dtype=np.intp)
+        return classify(gallery, people[known], probes), asked
 
     def _told(self, chosen: Candidate) -> str:
         words = [chosen.classifier]
@@ -112,3 +117,19 @@ class Judge:
     def memory(self) -> float:
         """See `Work`."""
         return PROCESS_MIB
+
+
+def _together(
+    parts: Sequence[Sequence[FloatArray]], which: int, shares: Sequence[float]
+) -> FloatArray:
+    """One vector a photo of all recognizers; `shares` are those in the cosine."""
+    scaled = [np.sqrt(s) * part[which] for s, part in zip(shares, parts, strict=True)]
+    return np.concatenate(scaled, axis=1)
+
+
+def _deviations(photos: Sequence[Photo], vectors: FloatArray) -> FloatArray:
+    """From the means of their people, (N, D); photos of which nothing is said are left out."""
+    people = np.array([photo.person for photo in photos])
+    people[~vectors.any(axis=1)] = ""
+    each = [vectors[people == name] for name in np.unique(people[people != ""])]
+    return np.concatenate([mine - mine.mean(axis=0) for mine in each])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,8 +93,7 @@ def make_plan(config: AttackConfig, data: Path) -> Plan:
         RECOGNIZERS[name]()
     everyone = read_people(data, config.people, config.photos, config.validation)
     planner = _Planner(config, data, *_groups(everyone))
-    if "recovered" in config.attackers:
-        _check_recovery(planner, data)
+    _check_others(planner, data)
     attacks, restored = tuple(planner.attacks()), tuple(planner.restored())
     stages: dict[str, Stage] = {}
     wanted = [attack.judge for attack in attacks]
@@ -193,27 +193,38 @@ class _Planner:
 
     def _judge(self, attacker: str, recognizers: tuple[str, ...], views: dict[str, Embed]) -> Stage:
         first = next(iter(views.values()))
+        works = [_clear(first), *views.values()]
+        others: tuple[Photo, ...] = ()
+        if ATTACKERS[attacker].taught:
+            others = self.others
+            works.append(replace(first, photos=others, hiding=self._hiding_others(first.hiding)))
         inputs = [
-            self._embedded(replace(work, recognizer=name))
-            for name in recognizers
-            for work in (_clear(first), *views.values())
+            self._embedded(replace(work, recognizer=name)) for name in recognizers for work in works
         ]
         judge = Judge(
             self.photos, attacker, len(recognizers), tuple(views), self.config.resamples,
-            self.config.seed,
+            self.config.seed, others,
         )  # fmt: skip
         title = f"{first.size} px, {'+'.join(recognizers)}: judge {attacker} on "
         return Stage(title + first.hiding.method, judge, tuple(inputs))
 
     def _embedded(self, work: Embed) -> Stage:
         networks = (self._network(work.hiding, work.size),) if work.restored else ()
+        if work.photos is self.others:
+            title = f"{_title(work)}, of other people"
+            return Stage(title, work, (self._locate_others, *networks))
         return Stage(_title(work), work, (self._locate, *networks))
+
+    def _hiding_others(self, hiding: Hiding) -> Hiding:
+        """The same, of other people's photos."""
+        if hiding.folder is None:
+            return hiding
+        return _hiding(hiding.method, self.config, self.others)
 
     def _network(self, hiding: Hiding, size: int) -> Stage:
         """The last of the stages that train the recovery."""
         settings, seed = self.config.recovery, self.config.seed
-        if hiding.folder is not None:
-            hiding = _hiding(hiding.method, self.config, self.others)
+        hiding = self._hiding_others(hiding)
         trained: tuple[Stage, ...] = ()
         for begin in range(0, settings.rounds, EVERY):
             until = min(begin + EVERY, settings.rounds)
@@ -233,6 +244,10 @@ def check(config: AttackConfig) -> None:
     for name in brought:
         if name in (CLEAR, *METHODS) or brought.count(name) > 1:
             raise ConfigError(f"method name {name!r} is taken; give another one")
+        if not re.fullmatch(r"[\w.-]+", name):  # of sheets it is part of the file's name
+            raise ConfigError(
+                f"method name {name!r}: give one of letters, digits, '-', '_' and '.'"
+            )
     lists = {
         "method": (config.methods, (*METHODS, *brought)),
         "attacker": (config.attackers, tuple(ATTACKERS)),
@@ -264,19 +279,22 @@ def _groups(everyone: Sequence[Photo]) -> tuple[tuple[Photo, ...], tuple[Photo, 
     return mine, tuple(photo for photo in everyone if photo.group == "others")
 
 
-def _check_recovery(planner: _Planner, data: Path) -> None:
-    """Refuses a recovery for which a package or other people are missing, before any work."""
-    for module, package in (("torch", "torch"), ("skimage", "scikit-image")):
-        if importlib.util.find_spec(module) is None:
-            raise UsageError(
-                f"the attacker recovered needs the package {package}: pip install "
-                "'dartblur[privacy,train]', or leave it out of --attackers"
+def _check_others(planner: _Planner, data: Path) -> None:
+    """Refuses an attacker for which a package or other people are missing, before any work."""
+    packages = (("torch", "torch"), ("skimage", "scikit-image"))
+    for name in planner.config.attackers:
+        restores = ATTACKERS[name].look == "restored"
+        for module, package in packages if restores else ():
+            if importlib.util.find_spec(module) is None:
+                raise UsageError(
+                    f"the attacker {name} needs the package {package}: pip install "
+                    "'dartblur[privacy,train]', or leave it out of --attackers"
+                )
+        if (restores or ATTACKERS[name].taught) and not planner.others:
+            raise InputError(
+                f"{data}: the attacker {name} learns from people who are not judged, and none are "
+                "left: judge fewer with --people, or leave it out of --attackers"
             )
-    if not planner.others:
-        raise InputError(
-            f"{data}: the attacker recovered learns from people who are not judged, and none are "
-            "left: judge fewer with --people, or leave it out of --attackers"
-        )
 
 
 def _clear(work: Embed) -> Embed:
@@ -285,12 +303,24 @@ def _clear(work: Embed) -> Embed:
 
 
 def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hiding:
-    """The method with the file or the folder that is brought for it."""
+    """The method with the file or the folder that is brought for it.
+
+    Raises:
+        ConfigError: the file is no generator's.
+        InputError: file or folder, or a photo in it, is not there.
+    """
     if method in config.generators:
         file = Path(config.generators[method])
-        return Hiding(method, generator=file, digest=digest_of([file]))
+        hiding = Hiding(method, generator=file, digest=digest_of([file]))
+        hiding.anonymizer()  # refused now, not after the faces are found
+        return hiding
     if method in config.anonymized:
         folder = Path(config.anonymized[method])
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: there is no such folder; give the one that holds the photos hidden by "
+                f"{method}, under the paths that they have below --data"
+            )
         return Hiding(method, folder=folder, digest=digest_of(folder / p.path for p in photos))
     return Hiding(method)
 

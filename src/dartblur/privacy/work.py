@@ -85,7 +85,8 @@ class Locate:
 
 @dataclass(frozen=True)
 class Embed:
-    """What a recognizer says of every face, hidden by a method. Input: the faces' boxes.
+    """What a recognizer says of every face, hidden by a method. Input: the faces' boxes; of a
+    photo without one it says nothing but zeros.
 
     size: width of the face's box. damping: the blur is undone first, with so much of it. restored:
     faces are painted back first, by the network of another input. inside: all that is outside the
@@ -108,12 +109,17 @@ class Embed:
         recognizer = loaded_recognizer(self.recognizer)
         take = Photographer(self.root, self.hiding, self.size)
         undo = self._undo(inputs[1:])
-        vectors = [
-            self._vector(take(photo, np.array(box, np.float32)), recognizer, undo)
-            for photo, box in zip(self.photos, boxes, strict=True)
-        ]
+        vectors = {
+            i: self._vector(take(photo, np.array(box, np.float32)), recognizer, undo)
+            for i, (photo, box) in enumerate(zip(self.photos, boxes, strict=True))
+            if box is not None
+        }
+        dimensions = max((len(vector) for vector in vectors.values()), default=1)
+        every = np.zeros((len(boxes), dimensions), np.float32)
+        for i, vector in vectors.items():
+            every[i] = vector
         with target.open("wb") as file:
-            np.save(file, np.stack(vectors))
+            np.save(file, every)
 
     def _undo(self, networks: Sequence[Path]) -> Callable[[Image, IntArray], Image] | None:
         """What is done with every hidden photo and its box before recognition."""
