@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from dartblur import cli
 from dartblur.anonymizers.block import Block
 from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
+from dartblur.evaluation import figures
 from dartblur.evaluation.archive import read_pictures
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
@@ -35,6 +37,7 @@ from dartblur.evaluation.prepare import Prepare
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
 from dartblur.nets.retinaface import RetinaFace
+from dartblur.stages import runner
 from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
 from dartblur.stages.stage import Stage
 from dartblur.training.reference import Start
@@ -132,25 +135,34 @@ def test_f_agrees_with_itself(undisturbed: tuple[Path, list[Row]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["fddb", "crowdhuman"])
-def test_trained_on_one_data_set_and_tested_on_another(
+def test_pictures_of_another_data_set_are_prepared_to_test_on(
     config: EvaluationConfig, data: Path, tmp_path: Path, name: str
 ) -> None:
-    root = other_data.make(name, tmp_path / name, data)
-    test = Source(name, str(root), "val")
-    recipes = {"retinaface": replace(RECIPE, reference_steps=0)}
-    changed = replace(config, test=test, held_out=0, cross=(), recipes=recipes)
-    rows = run(changed, data, tmp_path / "run")
+    stages = make_plan(on_another(name, config, data, tmp_path), data).stages
+    test = next(s for s in stages if s.title.endswith("to test on"))
+    run_stages((test,), tmp_path / "run", 1, quiet)
+    file = test.path(tmp_path / "run" / FOLDER)
+    # Seven drawn faces, and the one that reaches beyond its picture.
+    labelled = [p.faces[~p.faces.ignore].boxes for p in read_pictures(file, file)]
+    assert [len(boxes) for boxes in labelled] == [2, 2, 1, 2, 1, 0]
+    assert all(boxes.min() >= 0 and boxes.max() <= 96 for boxes in labelled if len(boxes))
+
+
+def test_trained_on_one_data_set_and_tested_on_another(
+    config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    rows = run(on_another("fddb", config, data, tmp_path), data, tmp_path / "run")
     assert {(r.trained_on, r.tested_on) for r in rows} == {
         *(("", "clear"), ("", "block"), ("clear", "clear")),
         *(("block", "block"), ("block", "clear")),
     }
-    stages = make_plan(changed, data).stages
-    test = next(s for s in stages if s.title.endswith("to test on")).path(tmp_path / "run" / FOLDER)
-    pictures = list(read_pictures(test, test))
-    # Seven drawn faces, and the one that reaches beyond its picture.
-    labelled = [p.faces[~p.faces.ignore].boxes for p in pictures]
-    assert [len(boxes) for boxes in labelled] == [2, 2, 1, 2, 1, 0]
-    assert all(boxes.min() >= 0 and boxes.max() <= 96 for boxes in labelled if len(boxes))
+
+
+def on_another(name: str, config: EvaluationConfig, data: Path, tmp_path: Path) -> EvaluationConfig:
+    """The protocol tested on a data set of another format, which is made of the same pictures."""
+    test = Source(name, str(other_data.make(name, tmp_path / name, data)), "val")
+    recipes = {"retinaface": replace(RECIPE, reference_steps=0)}
+    return replace(config, test=test, held_out=0, cross=(), recipes=recipes)
 
 
 def test_a_second_run_does_nothing(
@@ -162,46 +174,24 @@ def test_a_second_run_does_nothing(
     assert (out / "stages.csv").read_bytes() == before
 
 
-def test_stopped_after_any_stage_it_goes_on(
-    undisturbed: tuple[Path, list[Row]], config: EvaluationConfig, data: Path, tmp_path: Path
-) -> None:
-    plan = make_plan(config, data)
+def evaluate_and_die(number: int, *words: object) -> None:
+    """Kills its process when the part of the file of the stage with this number is written."""
+    real, begun = runner.atomic_path, []
 
-    def stop(_: Progress, __: Stage) -> None:
-        raise KeyboardInterrupt
+    @contextmanager
+    def dying(target: Path) -> Iterator[Path]:
+        begun.append(target)
+        with real(target) as part:
+            yield part
+            if len(begun) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    for _ in plan.stages[:-1]:
-        with pytest.raises(KeyboardInterrupt):
-            run_stages(plan.stages, tmp_path, 1, stop)
-    rows = run(config, data, tmp_path)
-    assert rows == undisturbed[1]
-    keys = [usage.key for usage in read_log(tmp_path)]
-    assert len(keys) == len(set(keys)) == len(plan.stages)
-
-
-# The command, which kills itself when the part of its Nth stage's file is written.
-DYING = """
-import os, signal, sys
-from contextlib import contextmanager
-from dartblur import cli
-from dartblur.config_file import read_config
-from dartblur.stages import runner
-number, real, begun = int(sys.argv.pop(1)), runner.atomic_path, []
-
-@contextmanager
-def dying(target):
-    begun.append(target)
-    with real(target) as part:
-        yield part
-        if len(begun) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-runner.atomic_path = dying
-cli.main()
-"""
+    runner.atomic_path = dying
+    sys.argv = ["dartblur", "evaluate", *map(str, words)]
+    cli.main()
 
 
-def test_killed_it_goes_on(
+def test_killed_or_stopped_it_goes_on(
     undisturbed: tuple[Path, list[Row]],
     config: EvaluationConfig,
     data: Path,
@@ -214,17 +204,29 @@ def test_killed_it_goes_on(
         "[recipes.retinaface]\ncrop = 64\nbatch = 2\nsteps = 2\nreference_steps = 1\n"
     )
     out, number = tmp_path / "run", 5
-    words = ["evaluate", "--data", str(data), "-o", str(out), "--config", str(protocol)]
-    killed = subprocess.run(
-        [sys.executable, "-c", DYING, str(number), *words], stderr=subprocess.PIPE, check=False
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    words = (number, "--data", data, "-o", out, "--config", protocol)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=evaluate_and_die, args=words)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     made = {path.name: path.stat().st_mtime_ns for path in (out / FOLDER).glob("[!.]*")}
     assert len(made) == number - 1
-    rows = run(config, data, out)
-    assert rows == undisturbed[1]
+
+    plan = make_plan(config, data)
+
+    def stop(_: Progress, __: Stage) -> None:
+        raise KeyboardInterrupt
+
+    for _ in plan.stages[len(made) : -1]:
+        with pytest.raises(KeyboardInterrupt):
+            run_stages(plan.stages, out, 1, stop)
+    assert run(config, data, out) == undisturbed[1]
     assert all((out / FOLDER / name).stat().st_mtime_ns == time_ for name, time_ in made.items())
     assert not list((out / FOLDER).glob(".*"))
+    keys = [usage.key for usage in read_log(out)]
+    assert len(keys) == len(set(keys)) == len(plan.stages)
 
 
 def test_side_by_side_gives_the_same_figures(
@@ -327,7 +329,10 @@ def test_the_command_writes_its_results(
     tmp_path: Path,
     command: Callable[..., Outcome],
     undisturbed: tuple[Path, list[Row]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    drawn: list[Path] = []
+    monkeypatch.setattr(figures, "save_figure", lambda _, path: drawn.append(path))
     protocol = tmp_path / "tiny.toml"
     protocol.write_text(
         'seeds = [7]\nimage_size = 96\nheld_out = 3\ncross = ["clear", "block", "gaussian"]\n'
@@ -344,7 +349,7 @@ def test_the_command_writes_its_results(
     assert set(told["cpu_seconds"]) == {"prepare", "anonymize", "train", "detect", "score"}
     assert "| block |" in outcome.error
     assert "| block |" in (out / "results.md").read_text()
-    assert list((out / "figures").glob("bars-*.png"))
+    assert out / "figures" / "bars-labels" in drawn
 
 
 def test_the_plan_is_told_without_doing_it(

@@ -130,12 +130,13 @@ def test_the_size_of_the_picture_changes_what_is_right() -> None:
     assert score_fddb(found, [face], [(100, 100)]).discrete.tolist() == [1]
 
 
-def published(name: str) -> list[tuple[Faces, np.ndarray]]:
-    """Detections in FDDB's text layout, and the ellipses of their pictures."""
+@pytest.fixture(scope="module")
+def published() -> list[tuple[Faces, np.ndarray]]:
+    """MTCNN's detections in FDDB's text layout, and the ellipses of their pictures."""
     boxes: dict[str, np.ndarray] = {}
     for fold in FOLDS:
         lines = iter(
-            (DATA / "detections" / name / f"fold-{fold:02}-out.txt").read_text().split("\n")
+            (DATA / "detections" / "MTCNN" / f"fold-{fold:02}-out.txt").read_text().split("\n")
         )
         for picture in filter(None, lines):
             rows = [next(lines).split() for _ in range(int(next(lines)))]
@@ -158,9 +159,11 @@ def official(name: str) -> np.ndarray:
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="FDDB's lists are not here")
 @pytest.mark.parametrize("size", [None, (450, 450)], ids=["sizes unknown", "at most 450"])
-def test_both_curves_of_the_official_program(size: tuple[int, int] | None) -> None:
+def test_both_curves_of_the_official_program(
+    published: list[tuple[Faces, np.ndarray]], size: tuple[int, int] | None
+) -> None:
     """The pictures are not here; none of FDDB is larger than 450 pixels."""
-    found, truth = zip(*published("MTCNN"), strict=True)
+    found, truth = zip(*published, strict=True)
     assert len(truth) == 2845
     assert sum(map(len, truth)) == 5171
     curves = score_fddb(found, truth, [size] * len(truth))

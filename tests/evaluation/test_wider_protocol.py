@@ -19,6 +19,7 @@ from tests.evaluation.wider_data import (
     literal_average_precision,
     random_truth,
     write,
+    write_predictions,
 )
 
 from dartblur.errors import BoxesError
@@ -65,12 +66,16 @@ def test_unsorted_files_are_read_as_they_stand_or_sorted(order: Order) -> None:
     assert got == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.fixture(scope="module")
+def real() -> list[WiderPicture]:
+    return read_ground_truth(REAL)
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="WIDER FACE's ground truth is not at hand")
-def test_agrees_with_plain_loops_on_the_real_ground_truth() -> None:
-    truth = read_ground_truth(REAL)
-    assert len(truth) == 3226
+def test_agrees_with_plain_loops_on_the_real_ground_truth(real: list[WiderPicture]) -> None:
+    assert len(real) == 3226
     rng = np.random.default_rng(1)
-    sample = [truth[i] for i in rng.choice(len(truth), 60, replace=False)]
+    sample = [real[i] for i in rng.choice(len(real), 60, replace=False)]
     sample = [p for p in sample if len(p.boxes) < 60]
     tables = jittered(rng, sample, 0.12)
     for s, curve in enumerate(evaluate(sample, tables)):
@@ -79,11 +84,12 @@ def test_agrees_with_plain_loops_on_the_real_ground_truth() -> None:
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="WIDER FACE's ground truth is not at hand")
-def test_perfect_predictions_of_the_real_ground_truth_score_one(tmp_path: Path) -> None:
-    truth = read_ground_truth(REAL)
-    perfect = [np.concatenate([p.boxes, np.ones((len(p.boxes), 1))], 1) for p in truth]
-    layout = write(tmp_path, truth, perfect)
-    scores = score_widerface(layout.predictions, REAL)
+def test_perfect_predictions_of_the_real_ground_truth_score_one(
+    real: list[WiderPicture], tmp_path: Path
+) -> None:
+    perfect = [np.concatenate([p.boxes, np.ones((len(p.boxes), 1))], 1) for p in real]
+    write_predictions(tmp_path, real, perfect)
+    scores = score_widerface(tmp_path, REAL)
     aps = [c.average_precision for c in (scores.easy, scores.medium, scores.hard)]
     # Not quite 1: the list has one face twice, and one of -2 pixels, which overlaps nothing.
     assert aps == pytest.approx([1, 1, 1], abs=2e-4)

@@ -46,12 +46,17 @@ def jittered(rng: np.random.Generator, truth: list[WiderPicture], shift: float) 
 def write(root: Path, truth: list[WiderPicture], tables: list[Table]) -> Layout:
     layout = Layout(root / "predictions", root / "gt")
     write_truth(layout.gt, truth)
-    for picture, table in zip(truth, tables, strict=True):
-        path = layout.predictions / picture.event / f"{picture.name}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [" ".join(repr(float(v)) for v in row) for row in table]
-        path.write_text("\n".join([picture.name, str(len(table)), *rows]) + "\n")
+    write_predictions(layout.predictions, truth, tables)
     return layout
+
+
+def write_predictions(folder: Path, truth: list[WiderPicture], tables: list[Table]) -> None:
+    for event in {p.event for p in truth}:
+        (folder / event).mkdir(parents=True)
+    for picture, table in zip(truth, tables, strict=True):
+        rows = [" ".join(map(repr, row)) for row in table.tolist()]
+        text = "\n".join([picture.name, str(len(table)), *rows]) + "\n"
+        (folder / picture.event / f"{picture.name}.txt").write_text(text)
 
 
 def write_truth(folder: Path, truth: list[WiderPicture]) -> None:

@@ -80,12 +80,15 @@ def ellipse_overlap(boxes: Floats, ellipses: Ellipses, size: Size | None = None)
     size: height and width of the picture; None where it is unknown: then only what lies left of it
     and above is cut off.
     """
-    spans = _pixel_spans(boxes, size)
-    left, top, right, bottom = spans.T
+    height, width = size or _UNBOUNDED
+    picture = np.array([[0, 0, width, height]])
+    spans = np.concatenate([_pixel_spans(boxes, size), picture])
+    left, top, right, bottom = spans[:-1].T
     box_areas = (right - left) * (bottom - top)
     overlap = np.zeros((len(boxes), len(ellipses)))
     for column, ellipse in enumerate(ellipses):
-        shared, area = _shared_pixels(spans, ellipse, size)
+        counts = _pixels_within(spans, ellipse)
+        shared, area = counts[:-1], counts[-1]
         overlap[:, column] = shared / np.maximum(box_areas + area - shared, 1)
     return overlap
 
@@ -99,19 +102,15 @@ def _pixel_spans(boxes: Floats, size: Size | None) -> Pixels:
     return clipped
 
 
-def _shared_pixels(spans: Pixels, ellipse: Floats, size: Size | None) -> tuple[Pixels, int]:
-    """How many pixels of an ellipse lie in each span, (D,), and in the picture."""
+def _pixels_within(spans: Pixels, ellipse: Floats) -> Pixels:
+    """How many pixels of an ellipse lie in each span, (D,)."""
     left, top, mask = _drawn(ellipse)
-    height, width = size or _UNBOUNDED
-    sums: Pixels = np.pad(mask.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
-
-    def within(spans: Pixels) -> Pixels:
-        x1, x2 = (np.clip(spans[:, i] - left, 0, mask.shape[1]) for i in (0, 2))
-        y1, y2 = (np.clip(spans[:, i] - top, 0, mask.shape[0]) for i in (1, 3))
-        counts: Pixels = sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]
-        return counts
-
-    return within(spans), int(within(np.array([[0, 0, width, height]]))[0])
+    sums = cv2.integral(mask)
+    height, width = mask.shape
+    inside = np.clip(spans - [left, top, left, top], 0, [width, height, width, height])
+    x1, y1, x2, y2 = inside.T
+    counts: Pixels = sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]
+    return counts
 
 
 def _drawn(ellipse: Floats) -> tuple[int, int, npt.NDArray[np.uint8]]:

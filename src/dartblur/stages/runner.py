@@ -118,8 +118,10 @@ def _in_parallel(
     folder = run / FOLDER
     waiting = {stage.key: stage for stage in missing}
     running: dict[Future[Usage], Stage] = {}
-    # Fork would copy the threads of torch in a state that nobody knows.
-    context = multiprocessing.get_context("spawn")
+    # Fork would copy the threads of torch in a state that nobody knows. The server, which only
+    # imports, has none: the workers get its modules for nothing.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list({type(stage.work).__module__ for stage in missing}))
     with ProcessPoolExecutor(progress.workers, mp_context=context) as pool:
         try:
             while waiting or running:
