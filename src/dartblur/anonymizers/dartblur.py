@@ -63,9 +63,12 @@ class Dartblur:
 
     def __call__(self, image: Image, faces: Faces) -> Image:
         """See `Anonymizer`."""
-        boxes = boxlib.to_pixels(faces.boxes, *image.shape[:2])
+        return self.paint((self.blur or self.metadata.blur)(image, faces), faces)
+
+    def paint(self, blurred: Image, faces: Faces) -> Image:
+        """The generator's part alone, on a picture (H, W, 3) uint8 in which faces are blurred."""
+        boxes = boxlib.to_pixels(faces.boxes, *blurred.shape[:2])
         network, metadata = _load(self.weights, self.threads, self.device)
-        blurred = (self.blur or metadata.blur)(image, faces)
         if isinstance(metadata.geometry, WindowGeometry):
             windows = extract(blurred, boxes, metadata.geometry, faces.tracks)
             painted = _paint_windows(network, blurred, windows)

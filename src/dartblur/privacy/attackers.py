@@ -72,8 +72,8 @@ CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **
 
 Known = Literal["clear", "hidden"]
 Look = Literal["plain", "undone", "restored", "inside"]
-"""What is done to hidden photos before recognition: nothing, the blur is undone by its known
-kernel, a network paints the face back, or all that is outside the box is painted grey."""
+"""What is done to hidden photos before recognition: nothing, generator and blur are undone by what
+is known of them, a network paints the face back, or all that is outside the box is painted grey."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
     }
 )
 """Naive: hidden faces against clear ones. Parrot: hides the known photos in the same way. Trained:
-learns from them. Taught: from other people's hidden photos too. Inverted: undoes the blur by its
-known kernel, then learns. Recovered: a network that other people's photos trained paints faces
-back, then it does what the others do. Several: as trained, of all probes of a person at once.
-Inside: as trained, shown the box alone."""
+learns from them. Taught: from other people's hidden photos too. Inverted: undoes generator and
+blur by what is known of them, then learns. Recovered: a network that other people's photos trained
+paints faces back, then it does what the others do. Several: as trained, of all probes of a person
+at once. Inside: as trained, shown the box alone."""

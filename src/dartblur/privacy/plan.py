@@ -15,8 +15,9 @@ from typing import Any, get_args
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
+from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
-from dartblur.privacy.methods import CLEAR, DAMPINGS, METHODS, UNDO
+from dartblur.privacy.methods import CLEAR, METHODS
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.recognizers import RECOGNIZERS
 from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
@@ -184,9 +185,11 @@ class _Planner:
         """By name all that the attacker may look at; nothing where it can't be used."""
         method = plain.hiding.method
         if attacker.look == "undone":
-            dampings = DAMPINGS if self.config.validation else DAMPINGS[:1]
-            undone = {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
-            return undone if method in UNDO else {}
+            inversion = inversion_of(plain.hiding.anonymizer())
+            dampings = inversion.dampings if inversion else ()
+            if not self.config.validation:
+                dampings = dampings[:1]
+            return {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
         if attacker.look == "restored":
             return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
         return {attacker.look: replace(plain, inside=attacker.look == "inside")}

@@ -17,7 +17,7 @@ from dartblur.boxes import IntArray
 from dartblur.detectors import make_detector
 from dartblur.errors import InputError
 from dartblur.faces import FloatArray, Image
-from dartblur.privacy.methods import UNDO
+from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.people import Photo
 from dartblur.privacy.recognizers import RECOGNIZERS, Recognizer
 from dartblur.privacy.views import (
@@ -88,7 +88,7 @@ class Embed:
     """What a recognizer says of every face, hidden by a method. Input: the faces' boxes; of a
     photo without one it says nothing but zeros.
 
-    size: width of the face's box. damping: the blur is undone first, with so much of it. restored:
+    size: width of the face's box. damping: it is undone first, see `Inversion`. restored:
     faces are painted back first, by the network of another input. inside: all that is outside the
     box is painted grey.
     """
@@ -127,8 +127,9 @@ class Embed:
             from dartblur.privacy.recovery import Restorer  # needs PyTorch
 
             return Restorer(networks[0])
-        if self.damping is not None:
-            return partial(UNDO[self.hiding.method], damping=self.damping)
+        inversion = inversion_of(self.hiding.anonymizer())
+        if self.damping is not None and inversion:
+            return partial(inversion, damping=self.damping)
         return None
 
     def _vector(
