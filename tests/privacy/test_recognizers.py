@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dartblur.errors import UsageError
+from dartblur.errors import InputError, UsageError
 from dartblur.privacy.recognizers import RECOGNIZERS, Dlib, Recognizer
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
@@ -52,3 +52,23 @@ def test_dlibs_square_is_the_one_of_its_own_code(photo: np.ndarray) -> None:
     theirs = dlib.get_face_chip(photo, shape, recognizer.side, 0.25)
     ours = square_of(recognizer, photo, box)
     assert np.abs(theirs.astype(int) - ours).mean() < 6
+
+
+def test_dlibs_network_says_what_its_own_code_says(photo: np.ndarray) -> None:
+    dlib = pytest.importorskip("dlib")
+    models = pytest.importorskip("face_recognition_models")
+    theirs = dlib.face_recognition_model_v1(models.face_recognition_model_location())
+    for crop in (photo[20:200, 150:300], photo[:90, :90]):
+        square = np.ascontiguousarray(cv2.resize(crop, (150, 150)))
+        expected = np.array(theirs.compute_face_descriptor(square))
+        expected /= np.linalg.norm(expected)
+        np.testing.assert_allclose(Dlib().embed(square), expected, atol=1e-6)
+
+
+def test_another_network_than_dlibs_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from dartblur.privacy.dlib_network import read_network
+
+    (tmp_path / "other.dat").write_bytes(b"\1\2" * 1000)
+    with pytest.raises(InputError, match=r"other\.dat: does not hold dlib's network"):
+        read_network(tmp_path / "other.dat")
