@@ -164,8 +164,10 @@ def test_a_face_of_two_thousand_pixels(anonymizer: Anonymizer) -> None:
     faces = faces_of((30, 80, 2030, 2080))
     out = anonymizer(image, faces)
     assert share_changed(anonymizer, image, out, faces) > 0.9
-    detail = np.abs(np.diff(image[100:2000, 100:2000].astype(int), axis=1)).mean()
-    left = np.abs(np.diff(out[100:2000, 100:2000].astype(int), axis=1)).mean()
+    detail, left = (
+        cv2.absdiff(picture[100:2000, 101:2000], picture[100:2000, 100:1999]).mean()
+        for picture in (image, out)
+    )
     assert left < detail / 5
 
 
@@ -202,11 +204,11 @@ def _distinct(faces: Faces, image: Array) -> Faces:
     return faces[np.unique(areas, return_index=True)[1]]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_order_of_faces_does_not_matter(anonymizer: Anonymizer, seed: int) -> None:
     image = textured(96, 96, seed)
     faces = _distinct(crowd(seed, 24), image)
-    expected = check(anonymizer, image, faces)
+    expected = anonymizer(image, faces)
     for turn in range(3):
         order = np.random.default_rng(turn).permutation(len(faces))
         np.testing.assert_array_equal(anonymizer(image, faces[order]), expected)

@@ -30,7 +30,7 @@ SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith(OTHER
 # Sizes alone; what it begins with, and what it is trained for, stays.
 SMALLER = {
     "image_size": "96", "crop": "96", "batch": "2", "workers": "0", "memory_gb": "0.5",
-    "lifetime": "6", "prior_rounds": "0", "rounds": "1", "epoch": "1", "save_minutes": "0.5",
+    "lifetime": "2", "prior_rounds": "0", "rounds": "1", "epoch": "1", "save_minutes": "0.5",
 }  # fmt: skip
 
 
