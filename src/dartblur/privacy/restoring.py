@@ -59,7 +59,7 @@ class Train:
     def cost(self) -> float:
         """See `Work`."""
         own = self.settings
-        seconds = 3.5e-5 * own.batch * own.side**2 * max(own.width, 0.25)
+        seconds = 1.7e-5 * own.batch * own.side**2 * max(own.width, 0.25)
         return 0.05 * len(self.photos) + seconds * min(self.until, EVERY)
 
     def memory(self) -> float:
