@@ -33,7 +33,7 @@ def test_its_figure_is_the_strongest_attackers(name: ProtectionName) -> None:
 def test_the_help_tells_the_figures() -> None:
     told = " ".join((AnonymizationOptions.__doc__ or "").split())
     photos, data, strict = (each.recognized for each in PROTECTIONS.values())
-    assert f"recognized {photos}, {data} and {strict}," in told
+    assert f"recognized {photos}, {data} and {strict}, by chance" in told
     page = (REPOSITORY / "docs" / "privacy.md").read_text()
     for name, each in PROTECTIONS.items():
         assert f"| `{name}` | {each.recognized} |" in page
