@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install d
 
 from tests.training import two_processes
 from tests.training.conftest import Ground
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+from torch.distributed import run as torchrun
+from torch.distributed.launcher.api import elastic_launch
 
 from dartblur.training import fit
 from dartblur.training.checkpoint import read
@@ -44,20 +45,14 @@ def config_of(ground: Ground, tmp_path: Path) -> Path:
     return path
 
 
-def by_two(ground: Ground, tmp_path: Path) -> Path:
-    """Trains as `torchrun --nproc-per-node 2 --standalone` does, with one import for both."""
+def by_two(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What torchrun makes of its words, with one import for both processes."""
     out = tmp_path / "two"
     multiprocessing.get_context("forkserver").set_forkserver_preload([two_processes.__name__])
-    launch = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=2,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        run_id=str(tmp_path),
-        max_restarts=0,
-        start_method="forkserver",
-    )
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # which torchrun sets for its processes
+    words = ["--nproc-per-node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    words += ["--start-method=forkserver", two_processes.__file__]
+    launch, _, _ = torchrun.config_from_args(torchrun.parse_args(words))
     handlers = {number: signal.getsignal(number) for number in HANDLED}
     try:
         entry = elastic_launch(launch, two_processes.train_noting)
@@ -116,8 +111,10 @@ def tensors(content: Note) -> dict[str, torch.Tensor]:
     return flat
 
 
-def test_two_processes_take_the_mean_of_what_each_learns(ground: Ground, tmp_path: Path) -> None:
-    out = by_two(ground, tmp_path)
+def test_two_processes_take_the_mean_of_what_each_learns(
+    ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = by_two(ground, tmp_path, monkeypatch)
     assert read(out / "run" / "checkpoint.pt")["round"] == 2
     assert len((out / "run" / "log.csv").read_text().splitlines()) == 3
     for done in (1, 2):
