@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dartblur.errors import InputError, UsageError
-from dartblur.stages.runner import FOLDER, Progress, read_log, run_stages
+from dartblur.stages.runner import FOLDER, Progress, _ready, read_log, run_stages
 from dartblur.stages.stage import Stage
 
 
@@ -60,6 +60,15 @@ def test_each_stage_is_made_once_from_its_inputs(tmp_path: Path, workers: int) -
     assert [usage.title for usage in read_log(tmp_path)][-1] == "sum"
     run_stages(stages, tmp_path, workers, quiet)
     assert len(read_log(tmp_path)) == 3
+
+
+def test_a_stage_waits_until_its_inputs_have_ended(tmp_path: Path) -> None:
+    """Also where their files are there: else it could be logged before them."""
+    one, two, last = three()
+    run_stages((one, two), tmp_path, 1, quiet)
+    assert _ready({last.key: last}, [two]) == []
+    assert _ready({two.key: two, last.key: last}, []) == [two.key]
+    assert _ready({last.key: last}, []) == [last.key]
 
 
 def test_a_changed_cause_has_another_name(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import fcntl
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -125,7 +125,7 @@ def _in_parallel(
     with ProcessPoolExecutor(progress.workers, mp_context=context) as pool:
         try:
             while waiting or running:
-                for key in _ready(waiting, folder)[: progress.workers - len(running)]:
+                for key in _ready(waiting, running.values())[: progress.workers - len(running)]:
                     stage = waiting.pop(key)
                     running[pool.submit(make, stage, folder)] = stage
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -140,11 +140,13 @@ def _in_parallel(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _ready(waiting: dict[str, Stage], folder: Path) -> list[str]:
+def _ready(waiting: dict[str, Stage], running: Iterable[Stage]) -> list[str]:
+    """Those whose inputs have ended: a file is there before its stage is logged."""
+    pending = waiting.keys() | {stage.key for stage in running}
     return [
         key
         for key, stage in waiting.items()
-        if all(needed.path(folder).exists() for needed in stage.inputs)
+        if not any(needed.key in pending for needed in stage.inputs)
     ]
 
 
