@@ -44,9 +44,14 @@ class Train:
         """See `Work`."""
         from dartblur.privacy.recovery import pair, train  # needs PyTorch
 
-        scenes = _scenes(self.root, self.photos, self.hiding, self.size, inputs[0])
+        boxes = json.loads(inputs[0].read_text())
+        take = Photographer(self.root, self.hiding, self.size)
         # Made anew by each of these stages: clear faces are kept in no file.
-        pairs = [pair(scene, self.settings.side) for _, scene in scenes]
+        pairs = [
+            pair(take(photo, np.array(box, np.float32)), self.settings.side)
+            for photo, box in zip(self.photos, boxes, strict=True)
+            if box is not None
+        ]
         before = inputs[1] if len(inputs) > 1 else None
         train(pairs, self.settings, self.seed, self.until, before, target)
 
@@ -68,27 +73,59 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Compare:
-    """How near to the clear faces hidden and recovered ones are, in the boxes of the probes.
-
-    psnr in dB, ssim up to 1, distance: 1 − cosine of a recognizer's vectors. Inputs: boxes of the
-    photos, the network, embeddings of clear, hidden and recovered photos.
-    """
+class _OfProbes:
+    """What is made of the judged people's probes. Inputs: boxes of the photos, and the network."""
 
     root: Path
     photos: tuple[Photo, ...]
     hiding: Hiding
     size: int
 
-    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
-        """See `Work`."""
+    def restored(
+        self, inputs: Sequence[Path], people: int = 0
+    ) -> Iterator[tuple[int, Scene, Image]]:
+        """Index, scene and painted-back picture of each.
+
+        people: of so many people, one probe of each; 0 for all of all.
+        """
         from dartblur.privacy.recovery import Restorer  # needs PyTorch
 
         restore = Restorer(inputs[1])
+        first: dict[str, int] = {}
+        found = json.loads(inputs[0].read_text())
+        take = Photographer(self.root, self.hiding, self.size)
+        for i, photo in enumerate(self.photos):
+            if photo.gallery or photo.group != "judged":
+                continue
+            if people and (photo.person in first or len(first) == people):
+                continue
+            first[photo.person] = i
+            scene = take(photo, np.array(found[i], np.float32))
+            yield i, scene, restore(scene.hidden, scene.hidden_box)
+
+    def dependencies(self) -> dict[str, Any]:
+        """See `Work`."""
+        fields = fields_of(self, without=("root", "hiding"))
+        return fields | self.hiding.dependencies() | {"version": VERSION}
+
+    def memory(self) -> float:
+        """See `Work`."""
+        return 2 * PROCESS_MIB
+
+
+@dataclass(frozen=True)
+class Compare(_OfProbes):
+    """How near to the clear faces hidden and recovered ones are, in the boxes of the probes.
+
+    psnr in dB, ssim up to 1, distance: 1 − cosine of a recognizer's vectors. Inputs: boxes of the
+    photos, the network, embeddings of clear, hidden and recovered photos.
+    """
+
+    def __call__(self, inputs: Sequence[Path], target: Path) -> None:
+        """See `Work`."""
         near: list[tuple[tuple[float, float], tuple[float, float]]] = []
         chosen = []
-        for i, scene in _probes(self, inputs[0]):
-            recovered = restore(scene.hidden, scene.hidden_box)
+        for i, scene, recovered in self.restored(inputs):
             near.append((_nearness(scene, scene.hidden), _nearness(scene, recovered)))
             chosen.append(i)
         clear, *others = (np.load(path)[chosen] for path in inputs[2:])
@@ -101,39 +138,22 @@ class Compare:
             told[name] = dict(zip(("psnr", "ssim", "distance"), means, strict=True))
         target.write_text(json.dumps(told))
 
-    def dependencies(self) -> dict[str, Any]:
-        """See `Work`."""
-        return _dependencies(self)
-
     def cost(self) -> float:
         """See `Work`."""
         return 0.1 * len(self.photos)
 
-    def memory(self) -> float:
-        """See `Work`."""
-        return 2 * PROCESS_MIB
-
 
 @dataclass(frozen=True)
-class Sheet:
+class Sheet(_OfProbes):
     """A PNG of the first probes of some people: clear | hidden | recovered.
 
     Inputs: boxes of the photos, and the network.
     """
 
-    root: Path
-    photos: tuple[Photo, ...]
-    hiding: Hiding
-    size: int
-
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
-        from dartblur.privacy.recovery import Restorer  # needs PyTorch
-
-        restore = Restorer(inputs[1])
         rows: dict[str, Image] = {}
-        for i, scene in _probes(self, inputs[0], _ROWS):
-            recovered = restore(scene.hidden, scene.hidden_box)
+        for i, scene, recovered in self.restored(inputs, _ROWS):
             pictures = (scene.clear, scene.hidden, recovered)
             rows[self.photos[i].person] = np.concatenate(
                 [_around(picture, scene, 2 * self.size) for picture in pictures], axis=1
@@ -142,46 +162,9 @@ class Sheet:
         _, content = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
         target.write_bytes(content.tobytes())
 
-    def dependencies(self) -> dict[str, Any]:
-        """See `Work`."""
-        return _dependencies(self)
-
     def cost(self) -> float:
         """See `Work`."""
         return 1.0
-
-    def memory(self) -> float:
-        """See `Work`."""
-        return 2 * PROCESS_MIB
-
-
-def _dependencies(work: Compare | Sheet) -> dict[str, Any]:
-    fields = fields_of(work, without=("root", "hiding"))
-    return fields | work.hiding.dependencies() | {"version": VERSION}
-
-
-def _scenes(
-    root: Path, photos: Sequence[Photo], hiding: Hiding, size: int, boxes: Path
-) -> Iterator[tuple[int, Scene]]:
-    """Of photos in which a face was found, with their index."""
-    take = Photographer(root, hiding, size)
-    for i, box in enumerate(json.loads(boxes.read_text())):
-        if box is not None:
-            yield i, take(photos[i], np.array(box, np.float32))
-
-
-def _probes(work: Compare | Sheet, boxes: Path, people: int = 0) -> Iterator[tuple[int, Scene]]:
-    """Of the judged people's probes; people: of the first of so many people alone."""
-    first: dict[str, int] = {}
-    found = json.loads(boxes.read_text())
-    take = Photographer(work.root, work.hiding, work.size)
-    for i, photo in enumerate(work.photos):
-        if photo.gallery or photo.group != "judged":
-            continue
-        if people and (photo.person in first or len(first) == people):
-            continue
-        first[photo.person] = i
-        yield i, take(photo, np.array(found[i], np.float32))
 
 
 def _nearness(scene: Scene, shown: Image) -> tuple[float, float]:
