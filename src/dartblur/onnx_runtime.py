@@ -234,7 +234,15 @@ def _device_of(session: ort.InferenceSession) -> str:
     return next(device for device, provider in PROVIDERS.items() if provider == in_use)
 
 
-def _load(file: Path, threads: int, device: str) -> ort.InferenceSession:
+def make_session(
+    model: bytes, threads: int = 1, device: str = DEFAULT_DEVICE
+) -> ort.InferenceSession:
+    """ONNX Runtime's own object for a network. threads: see `Network`.
+
+    Raises:
+        UsageError: the device is not to be had here.
+        Exception: of ONNX Runtime's many kinds: this is no network that can be run.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -242,13 +250,17 @@ def _load(file: Path, threads: int, device: str) -> ort.InferenceSession:
     # plan of memory per input size would be made for every new size, and never be used again.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    wanted = providers(device)
+    return ort.InferenceSession(model, options, providers=providers(device))
+
+
+def _load(file: Path, threads: int, device: str) -> ort.InferenceSession:
+    first = providers(device)[0]
     if not file.is_file():
         raise ConfigError(f"{file}: no such weights; give the ONNX file of a trained network")
     try:
-        session = ort.InferenceSession(file.read_bytes(), options, providers=wanted)
+        session = make_session(file.read_bytes(), threads, device)
     except Exception as error:
         raise ConfigError(f"{file}: not a network that can be run ({error})") from error
-    if (in_use := session.get_providers()[0]) != wanted[0]:
-        _log.warning("%s runs on %s: ONNX Runtime could not load %s", file.name, in_use, wanted[0])
+    if (in_use := session.get_providers()[0]) != first:
+        _log.warning("%s runs on %s: ONNX Runtime could not load %s", file.name, in_use, first)
     return session

@@ -38,7 +38,7 @@ Array = npt.NDArray[np.float32]
 
 
 def read_network(file: Path) -> bytes:
-    """The network as ONNX: `squares` (N, 3, 150, 150), 0 to 255, to `vectors` (N, 128).
+    """The network as ONNX: `squares` (N, 150, 150, 3) uint8 RGB to `vectors` (N, 128).
 
     Raises:
         InputError: the file holds another network.
@@ -79,7 +79,9 @@ class _Graph:
 
     def made(self) -> bytes:
         """The whole network."""
-        shifted = self._add("Sub", "squares", self._value(np.reshape(_MEANS, (3, 1, 1))))
+        values = self._add("Cast", "squares", to=TensorProto.FLOAT)
+        planes = self._add("Transpose", values, perm=[0, 3, 1, 2])
+        shifted = self._add("Sub", planes, self._value(np.reshape(_MEANS, (3, 1, 1))))
         map_ = self._add("Mul", shifted, self._value(np.array(_SCALE)))
         map_ = self._add("Relu", self._convolved(map_, 3, 32, 7, _HALVED))
         map_ = self._add("MaxPool", map_, kernel_shape=[3, 3], **_HALVED)
@@ -94,7 +96,7 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "dlib_face_recognition_resnet",
-            [helper.make_tensor_value_info("squares", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+            [helper.make_tensor_value_info("squares", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
             [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", NUMBERS])],
             self._values,
         )
@@ -150,8 +152,3 @@ class _Graph:
         kind = np.int64 if values.dtype == np.int64 else np.float32
         self._values.append(numpy_helper.from_array(values.astype(kind), name))
         return name
-
-
-def planes(square: npt.NDArray[np.uint8]) -> Array:
-    """A (150, 150, 3) RGB square as the network takes it, (1, 3, 150, 150)."""
-    return np.ascontiguousarray(square.transpose(2, 0, 1)[None], np.float32)

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 
 from dartblur.boxes import Boxes
 from dartblur.errors import UsageError
 from dartblur.faces import FloatArray, Image
+from dartblur.onnx_runtime import make_session
 
 
 class Recognizer(Protocol):
@@ -49,11 +49,8 @@ class Dlib:
         )
         _module("onnx", "onnx")
         port = importlib.import_module("dartblur.privacy.dlib_network")
-        one = ort.SessionOptions()
-        one.intra_op_num_threads = 1
-        self._planes = port.planes
-        self._network = ort.InferenceSession(
-            port.read_network(models / "dlib_face_recognition_resnet_model_v1.dat"), one
+        self._network = make_session(
+            port.read_network(models / "dlib_face_recognition_resnet_model_v1.dat"), device="cpu"
         )
 
     def align(self, image: Image, box: Boxes) -> FloatArray:
@@ -70,7 +67,7 @@ class Dlib:
 
     def embed(self, square: Image) -> FloatArray:
         """See `Recognizer`."""
-        return _of_length_1(self._network.run(None, {"squares": self._planes(square)})[0])
+        return _of_length_1(self._network.run(None, {"squares": square[None]})[0])
 
 
 class FaceNet:
