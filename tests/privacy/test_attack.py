@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
-from dartblur.privacy.config import AttackConfig, Recovery
+from dartblur.privacy.config import AttackConfig, Distillation, Recovery
 from dartblur.privacy.recognizers import RECOGNIZERS
 
 BOX = np.array([[30, 20, 70, 74]], np.float32)
@@ -39,6 +40,9 @@ class Pixels:
     def embed(self, square: Image) -> FloatArray:
         values = square.astype(np.float32).ravel() - 128
         return values / np.linalg.norm(values)
+
+    def network(self) -> bytes | None:
+        return None
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +176,68 @@ def test_faces_are_painted_back_by_what_other_people_taught(
     assert {p: p.stat().st_mtime_ns for p in networks} == made
 
 
+DISTILLED = {"attackers": ("naive", "distilled"), "people": 2}
+SHORT = Distillation(rounds=3, batch=2, width=2, side=16)
+
+
+def labelled(root: Path) -> Path:
+    """Two photos, each of a small and of a large face."""
+    rng = np.random.default_rng(1)
+    (root / "wider_face_split").mkdir(parents=True)
+    (root / "WIDER_train" / "images").mkdir(parents=True)
+    lines = []
+    for name in ("a.png", "b.png"):
+        photo = rng.integers(0, 256, (96, 100, 3), np.uint8)
+        cv2.imwrite(str(root / "WIDER_train" / "images" / name), photo)
+        lines += [name, "2", "5 5 10 10", "30 20 40 54"]
+    (root / "wider_face_split" / "wider_face_train_bbx_gt.txt").write_text("\n".join(lines))
+    return root
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_student_learns_from_hidden_faces_of_other_people(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="comes with the extra train")
+    monkeypatch.setattr(plan, "EVERY", 2)
+    cv2.imwrite(str(data / "cy" / "2.png"), np.zeros((96, 100, 3), np.uint8))  # nothing to learn
+    out, settings = tmp_path / "run", replace(SHORT, methods=("gaussian-1",))
+    rows = run(data, out, **DISTILLED, distillation=settings)
+    assert {(r["method"], r["attacker"]) for r in rows} == {
+        ("clear", "naive"), ("block", "naive"), ("gaussian-1", "naive"),
+        ("gaussian-1", "distilled"),
+    }  # fmt: skip
+    assert "gallery" in rows[-1]["chosen"]
+    students = {p: p.stat().st_mtime_ns for p in (out / "stages").glob("distil-*")}
+    assert len(students) == 2  # of rounds 2 and 3: so far it goes on from
+    made = [p.read_bytes() for p in (out / "stages").glob("embedbystudent-*")]
+    for stage in (out / "stages").glob("embedbystudent-*"):
+        stage.unlink()
+    assert run(data, out, **DISTILLED, distillation=settings) == rows
+    assert {p: p.stat().st_mtime_ns for p in students} == students
+    assert [p.read_bytes() for p in (out / "stages").glob("embedbystudent-*")] == made
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_labelled_faces_teach_a_student_where_no_people_are_left(
+    data: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="comes with the extra train")
+    faces = labelled(tmp_path / "faces")
+    options = {"methods": ("block",), "attackers": ("distilled",)}
+    with pytest.raises(InputError, match="none are left: judge fewer with --people"):
+        run(data, tmp_path / "run", **options)
+    more = replace(SHORT, faces=str(faces), smallest=32)
+    rows = run(data, tmp_path / "run", **options, distillation=more)
+    assert [r["attacker"] for r in rows] == ["distilled"]
+    [boxes] = (tmp_path / "run" / "stages").glob("labelled-*")
+    assert json.loads(boxes.read_text()) == [[30, 20, 70, 74]] * 2
+    with pytest.raises(InputError, match="no labelled face of 60 pixels and more"):
+        run(data, tmp_path / "run", **options, distillation=replace(more, smallest=60))
+    with pytest.raises(UsageError, match="nowhere: there is no such folder"):
+        run(data, tmp_path / "run", **options, distillation=replace(more, faces="nowhere"))
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_other_people_teach_an_attacker(data: Path, tmp_path: Path) -> None:
     # Of a photo without a face nothing is learned; of judged people it would be refused.
@@ -259,6 +325,8 @@ def test_what_is_not_installed_is_named_with_its_extra(
         ({"alignments": ("eyes",)}, "there is no alignment 'eyes'"),
         ({"recovery": Recovery(methods=("blok",))}, "recovery.methods: blok is not among"),
         ({"recovery": Recovery(rounds=0)}, "recovery: rounds, .* must be positive"),
+        ({"distillation": Distillation(methods=("x",))}, "distillation.methods: x is not among"),
+        ({"distillation": Distillation(batch=1)}, "distillation: .* batch more than 1"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
         ({"generators": {"../mine": "x.onnx"}}, "method name '../mine': give one of letters"),
@@ -273,6 +341,6 @@ def test_a_wrong_protocol_is_refused(
 
 def test_the_shipped_protocols_name_what_there_is() -> None:
     folder = Path(__file__).parents[2] / "configs"
-    for name in ("attack-small.toml", "attack-sizes.toml"):
+    for name in ("attack-small.toml", "attack-sizes.toml", "attack-distilled.toml"):
         plan.check(read_config(AttackConfig, folder / name))
     plan.check(AttackConfig())

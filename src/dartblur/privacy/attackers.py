@@ -71,9 +71,10 @@ _LEARNING = {
 CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **_LEARNING})
 
 Known = Literal["clear", "hidden"]
-Look = Literal["plain", "undone", "restored", "inside"]
+Look = Literal["plain", "undone", "restored", "inside", "distilled"]
 """What is done to hidden photos before recognition: nothing, generator and blur are undone by what
-is known of them, a network paints the face back, or all that is outside the box is painted grey."""
+is known of them, a network paints the face back, or all that is outside the box is painted grey.
+Distilled: the recognizer's student looks at them, see `Student`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
         "taught": Attacker(("hidden",), tuple(_LEARNING), taught=True),
         "inverted": Attacker(("hidden",), tuple(_LEARNING), "undone"),
         "recovered": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "restored"),
+        "distilled": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "distilled"),
         "several": Attacker(("hidden",), tuple(_LEARNING), together=True),
         "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
     }
@@ -107,5 +109,6 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
 """Naive: hidden faces against clear ones. Parrot: hides the known photos in the same way. Trained:
 learns from them. Taught: from other people's hidden photos too. Inverted: undoes generator and
 blur by what is known of them, then learns. Recovered: a network that other people's photos trained
-paints faces back, then it does what the others do. Several: as trained, of all probes of a person
-at once. Inside: as trained, shown the box alone."""
+paints faces back, then it does what the others do. Distilled: the recognizer's student, which other
+people's photos trained on hidden faces, looks at them, then it does what the others do. Several: as
+trained, of all probes of a person at once. Inside: as trained, shown the box alone."""

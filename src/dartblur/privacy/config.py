@@ -36,6 +36,45 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """How a recognizer's student is trained on hidden faces, for the attacker `distilled`.
+
+    Parameters
+    ----------
+    methods
+        Only on these; all where none is named.
+    faces
+        A data set of labelled faces, in any layout that is known, of whose split for training it
+        learns too: nobody needs to know who they are. None of them may be a judged person.
+    smallest
+        Width and height in pixels of the faces that it takes from there, at least.
+    rounds
+        Steps of its training.
+    batch
+        Faces in a step.
+    learning_rate
+        Of AdamW at first; it falls to nothing as a cosine does.
+    fine_tuned
+        The recognizer's own network goes on learning, where its file allows it: dlib's. Otherwise
+        a small network learns from nothing.
+    width
+        Of the small network: channels of its first map.
+    side
+        Of the square in which it sees the recognizer's, in cells.
+    """
+
+    methods: tuple[str, ...] = ()
+    faces: str = ""
+    smallest: int = 48
+    rounds: int = 1000
+    batch: int = 32
+    learning_rate: float = 3e-4
+    fine_tuned: bool = True
+    width: int = 24
+    side: int = 64
+
+
+@dataclass(frozen=True)
 class AttackConfig:
     """One protocol.
 
@@ -46,10 +85,10 @@ class AttackConfig:
         pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
         attacked too, named here or not.
     attackers
-        naive, parrot, trained, inverted, inside; several; taught and recovered, which learn from
-        people who are left, recovered with the extra train.
+        naive, parrot, trained, inverted, inside; several; taught, recovered and distilled, which
+        learn from people who are left, the last two with the extra train.
     recognizers
-        dlib, facenet; of several, all of them together are one more.
+        dlib, facenet, pixels; of several, all of them together are one more.
     sizes
         Widths of the face's box in pixels; photos are resized to them, enlarged if need be.
     alignments
@@ -67,9 +106,11 @@ class AttackConfig:
     resamples
         Of people, for the intervals.
     seed
-        Of the resamples, and of the recovery.
+        Of the resamples, of the recovery, and of the distillation.
     recovery
         How faces are painted back.
+    distillation
+        How a recognizer's student learns from hidden faces.
     generators
         --generators.NAME FILE.onnx: a method of that name by a trained generator.
     anonymized
@@ -91,6 +132,7 @@ class AttackConfig:
     resamples: int = 2000
     seed: int = 0
     recovery: Recovery = field(default_factory=Recovery)
+    distillation: Distillation = field(default_factory=Distillation)
     generators: dict[str, str] = field(default_factory=dict)
     anonymized: dict[str, str] = field(default_factory=dict)
 

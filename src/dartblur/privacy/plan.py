@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,14 @@ from typing import Any, get_args
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
+from dartblur.privacy.distilling import (
+    Distil,
+    EmbedByStudent,
+    Labelled,
+    Source,
+    damping_for,
+    read_faces,
+)
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
 from dartblur.privacy.methods import CLEAR, METHODS
@@ -165,6 +174,17 @@ class _Planner:
         return {m: _hiding(m, self.config, self.photos) for m in (CLEAR, *self.config.methods)}
 
     @cached_property
+    def faces(self) -> tuple[Path, tuple[Photo, ...], Stage] | None:
+        """The labelled faces that students learn from too, and the stage of their boxes."""
+        own = self.config.distillation
+        if not own.faces or "distilled" not in self.config.attackers:
+            return None
+        root = Path(own.faces)
+        photos, boxes = read_faces(root, own.smallest)
+        digest = digest_of(root / path for path in dict.fromkeys(p.path for p in photos))
+        return root, photos, Stage("take the labelled faces", Labelled(boxes, digest))
+
+    @cached_property
     def _locate(self) -> Stage:
         return self._located(self.photos, some=False)
 
@@ -181,6 +201,17 @@ class _Planner:
     def _restores(self, method: str) -> bool:
         return method != CLEAR and method in (self.config.recovery.methods or self.config.methods)
 
+    def _distils(self, hiding: Hiding) -> bool:
+        named = self.config.distillation.methods or self.config.methods
+        # Of labelled faces another tool hid none.
+        there = bool(self.others) or hiding.folder is None
+        return hiding.method != CLEAR and hiding.method in named and there
+
+    def _by_student(self, plain: Embed) -> EmbedByStudent:
+        """The same, of what the recognizer's student says."""
+        fields = {each.name: getattr(plain, each.name) for each in dataclass_fields(plain)}
+        return EmbedByStudent(**fields | {"damping": damping_for(plain.hiding)})
+
     def _views(self, attacker: Attacker, plain: Embed) -> dict[str, Embed]:
         """By name all that the attacker may look at; nothing where it can't be used."""
         method = plain.hiding.method
@@ -192,6 +223,8 @@ class _Planner:
             return {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
         if attacker.look == "restored":
             return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
+        if attacker.look == "distilled":
+            return {"student": self._by_student(plain)} if self._distils(plain.hiding) else {}
         return {attacker.look: replace(plain, inside=attacker.look == "inside")}
 
     def _judge(self, attacker: str, recognizers: tuple[str, ...], views: dict[str, Embed]) -> Stage:
@@ -213,6 +246,8 @@ class _Planner:
 
     def _embedded(self, work: Embed) -> Stage:
         networks = (self._network(work.hiding, work.size),) if work.restored else ()
+        if isinstance(work, EmbedByStudent):
+            networks = (self._student(work.hiding, work.size, work.recognizer),)
         if work.photos is self.others:
             title = f"{_title(work)}, of other people"
             return Stage(title, work, (self._locate_others, *networks))
@@ -234,6 +269,31 @@ class _Planner:
             work = Train(self.data, self.others, hiding, size, settings, seed, until)
             title = f"{size} px: train the recovery from {hiding.method} to round {until}"
             trained = (Stage(title, work, (self._locate_others, *trained)),)
+        return trained[0]
+
+    def _student(self, hiding: Hiding, size: int, recognizer: str) -> Stage:
+        """The last of the stages that train a recognizer's student."""
+        settings, seed = self.config.distillation, self.config.seed
+        sources, inputs = [], []
+        clear = Hiding(CLEAR)
+        if self.others:
+            sources.append(Source(self.data, self.others, self._hiding_others(hiding)))
+            mine = Embed(self.data, self.others, clear, size, recognizer)
+            inputs += [self._locate_others, self._embedded(mine)]
+        # Of photos that another tool hid there are those below the root of the data alone.
+        if self.faces is not None and hiding.folder is None:
+            root, photos, located = self.faces
+            sources.append(Source(root, photos, hiding))
+            told = Embed(root, photos, clear, size, recognizer)
+            inputs += [located, Stage(f"{_title(told)}, of labelled faces", told, (located,))]
+        trained: tuple[Stage, ...] = ()
+        for begin in range(0, settings.rounds, EVERY):
+            until = min(begin + EVERY, settings.rounds)
+            work = Distil(tuple(sources), size, recognizer, settings, seed, until)
+            title = (
+                f"{size} px, {recognizer}: train its student on {hiding.method} to round {until}"
+            )
+            trained = (Stage(title, work, (*inputs, *trained)),)
         return trained[0]
 
 
@@ -263,12 +323,20 @@ def check(config: AttackConfig) -> None:
         for name in names:
             if name not in known:
                 raise ConfigError(f"there is no {what} {name!r}; there are {', '.join(known)}")
-    unknown = set(config.recovery.methods) - set(config.methods)
-    if unknown:
-        raise ConfigError(f"recovery.methods: {', '.join(sorted(unknown))} is not among methods")
+    for name in ("recovery", "distillation"):
+        unknown = set(getattr(config, name).methods) - set(config.methods)
+        if unknown:
+            raise ConfigError(f"{name}.methods: {', '.join(sorted(unknown))} is not among methods")
     own = config.recovery
     if min(own.rounds, own.batch, own.side) < 1 or min(own.width, own.learning_rate) <= 0:
         raise ConfigError("recovery: rounds, batch, side, width, learning_rate must be positive")
+    its = config.distillation
+    whole = (its.rounds, its.batch - 1, its.smallest, its.width, its.side)
+    if min(whole) < 1 or its.learning_rate <= 0:
+        raise ConfigError(
+            "distillation: rounds, smallest, width, side, learning_rate must be positive, and "
+            "batch more than 1"
+        )
     if not config.sizes or min(config.sizes) < 8 or len(set(config.sizes)) < len(config.sizes):
         raise ConfigError(f"sizes: {config.sizes!r} must be different ones of 8 pixels and more")
     for what in ("people", "photos", "validation"):
@@ -284,16 +352,22 @@ def _groups(everyone: Sequence[Photo]) -> tuple[tuple[Photo, ...], tuple[Photo, 
 
 def _check_others(planner: _Planner, data: Path) -> None:
     """Refuses an attacker for which a package or other people are missing, before any work."""
-    packages = (("torch", "torch"), ("skimage", "scikit-image"))
+    packages = {
+        "restored": (("torch", "torch"), ("skimage", "scikit-image")),
+        "distilled": (("torch", "torch"),),
+    }
     for name in planner.config.attackers:
-        restores = ATTACKERS[name].look == "restored"
-        for module, package in packages if restores else ():
+        attacker = ATTACKERS[name]
+        needed = packages.get(attacker.look, ())
+        for module, package in needed:
             if importlib.util.find_spec(module) is None:
                 raise UsageError(
                     f"the attacker {name} needs the package {package}: pip install "
                     "'dartblur[privacy,train]', or leave it out of --attackers"
                 )
-        if (restores or ATTACKERS[name].taught) and not planner.others:
+        if attacker.look == "distilled" and planner.faces is not None:
+            continue
+        if (needed or attacker.taught) and not planner.others:
             raise InputError(
                 f"{data}: the attacker {name} learns from people who are not judged, and none are "
                 "left: judge fewer with --people, or leave it out of --attackers"
@@ -335,7 +409,8 @@ def _with_inputs(stage: Stage) -> Iterator[Stage]:
 
 
 def _title(work: Embed) -> str:
-    words = [f"{work.size} px, {work.recognizer}: hide by {work.hiding.method}"]
+    name = "the student of " if isinstance(work, EmbedByStudent) else ""
+    words = [f"{work.size} px, {name}{work.recognizer}: hide by {work.hiding.method}"]
     if work.damping is not None:
         words.append(f"undo it with damping {work.damping:g}")
     if work.restored:

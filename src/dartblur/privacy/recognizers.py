@@ -32,6 +32,11 @@ class Recognizer(Protocol):
         """The vector of a (side, side, 3) uint8 RGB square, (D,) float32 of length 1."""
         ...
 
+    def network(self) -> bytes | None:
+        """As ONNX of `squares` (N, side, side, 3) uint8 RGB to `vectors` (N, D), for those who
+        train it further; None where there is no such file."""
+        ...
+
 
 class Dlib:
     """dlib's ResNet (King 2017), 128 numbers; turns and scales a face by five landmarks.
@@ -47,11 +52,8 @@ class Dlib:
         self._landmarks = self._dlib.shape_predictor(
             str(models / "shape_predictor_5_face_landmarks.dat")
         )
-        _module("onnx", "onnx")
-        port = importlib.import_module("dartblur.privacy.dlib_network")
-        self._network = make_session(
-            port.read_network(models / "dlib_face_recognition_resnet_model_v1.dat"), device="cpu"
-        )
+        self._file = models / "dlib_face_recognition_resnet_model_v1.dat"
+        self._network = make_session(self.network(), device="cpu")
 
     def align(self, image: Image, box: Boxes) -> FloatArray:
         """See `Recognizer`."""
@@ -69,6 +71,12 @@ class Dlib:
         """See `Recognizer`."""
         return _of_length_1(self._network.run(None, {"squares": square[None]})[0])
 
+    def network(self) -> bytes:
+        """See `Recognizer`."""
+        _module("onnx", "onnx")
+        port = importlib.import_module("dartblur.privacy.dlib_network")
+        return bytes(port.read_network(self._file))
+
 
 class FaceNet:
     """FaceNet (Schroff et al. 2015), an Inception-ResNet, 512 numbers; an upright square."""
@@ -83,11 +91,7 @@ class FaceNet:
 
     def align(self, image: Image, box: Boxes) -> FloatArray:
         """See `Recognizer`."""
-        middle = (np.asarray(box[:2]) + box[2:]) / 2
-        reach = float((np.asarray(box[2:]) - box[:2]).max()) * (1 + self._MARGIN) / 2
-        scale = 2 * reach / self.side
-        left, top = middle - reach
-        return np.array([[scale, 0, left], [0, scale, top]], np.float32)
+        return _upright(box, self.side, self._MARGIN)
 
     def embed(self, square: Image) -> FloatArray:
         """See `Recognizer`."""
@@ -96,9 +100,32 @@ class FaceNet:
         self._network.setInput(values.transpose(2, 0, 1)[None])
         return _of_length_1(self._network.forward()[0])
 
+    def network(self) -> None:
+        """See `Recognizer`."""
+
+
+class Pixels:
+    """The colours of the face in 24 × 24 cells, less their mean; an upright square, no network."""
+
+    side = 96
+    _CELLS = 24
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """See `Recognizer`."""
+        return _upright(box, self.side, 0)
+
+    def embed(self, square: Image) -> FloatArray:
+        """See `Recognizer`."""
+        cells = cv2.resize(square, (self._CELLS, self._CELLS), interpolation=cv2.INTER_AREA)
+        values = cells.astype(np.float32)
+        return _of_length_1(values - values.mean())
+
+    def network(self) -> None:
+        """See `Recognizer`."""
+
 
 RECOGNIZERS: Mapping[str, Callable[[], Recognizer]] = MappingProxyType(
-    {"dlib": Dlib, "facenet": FaceNet}
+    {"dlib": Dlib, "facenet": FaceNet, "pixels": Pixels}
 )
 
 
@@ -122,6 +149,15 @@ def _missing(package: str) -> UsageError:
         f"this recognizer needs the package {package}: pip install 'dartblur[privacy]', or choose "
         "another one with --recognizers"
     )
+
+
+def _upright(box: Boxes, side: int, margin: float) -> FloatArray:
+    """From a square of that side to the one around a box, with that share of it as margin."""
+    middle = (np.asarray(box[:2]) + box[2:]) / 2
+    reach = float((np.asarray(box[2:]) - box[:2]).max()) * (1 + margin) / 2
+    scale = 2 * reach / side
+    left, top = middle - reach
+    return np.array([[scale, 0, left], [0, scale, top]], np.float32)
 
 
 def _of_length_1(vector: Any) -> FloatArray:

@@ -20,6 +20,7 @@ Row = dict[str, Any]
 _COLOURS = {
     "naive": "#56b4e9", "parrot": "#e69f00", "trained": "#0072b2", "inverted": "#d55e00",
     "recovered": "#cc79a7", "inside": "#009e73", "taught": "#332288", "several": "#999933",
+    "distilled": "#882255",
 }  # fmt: skip
 
 

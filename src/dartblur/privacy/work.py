@@ -34,7 +34,9 @@ from dartblur.stages.stage import fields_of
 VERSION = 2
 """Raised when the code of a stage changes what it writes."""
 PROCESS_MIB = 600.0
-_SECONDS_A_FACE = {"dlib": 0.01, "facenet": 0.08}
+Undo = Callable[[Image, IntArray], Image]
+"""A hidden photo, and its hidden box → the photo with the face in it undone."""
+_SECONDS_A_FACE = {"dlib": 0.01, "facenet": 0.08, "pixels": 0.005}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Embed:
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
         boxes = json.loads(inputs[0].read_text())
-        recognizer = loaded_recognizer(self.recognizer)
+        recognizer = self._loaded(inputs)
         take = Photographer(self.root, self.hiding, self.size)
         undo = self._undo(inputs[1:])
         vectors = {
@@ -121,38 +123,23 @@ class Embed:
         with target.open("wb") as file:
             np.save(file, every)
 
-    def _undo(self, networks: Sequence[Path]) -> Callable[[Image, IntArray], Image] | None:
+    def _loaded(self, inputs: Sequence[Path]) -> Recognizer:
+        return loaded_recognizer(self.recognizer)
+
+    def _undo(self, networks: Sequence[Path]) -> Undo | None:
         """What is done with every hidden photo and its box before recognition."""
         if self.restored:
             from dartblur.privacy.recovery import Restorer  # needs PyTorch
 
             return Restorer(networks[0])
-        inversion = inversion_of(self.hiding.anonymizer())
-        if self.damping is not None and inversion:
-            return partial(inversion, damping=self.damping)
-        return None
+        return undoing(self.hiding, self.damping)
 
-    def _vector(
-        self,
-        scene: Scene,
-        recognizer: Recognizer,
-        undo: Callable[[Image, IntArray], Image] | None,
-    ) -> FloatArray:
+    def _vector(self, scene: Scene, recognizer: Recognizer, undo: Undo | None) -> FloatArray:
         shown = undo(scene.hidden, scene.hidden_box) if undo else scene.hidden
-        if self.alignment == "clear":
-            place = recognizer.align(scene.clear, scene.box)
-        else:
-            place = recognizer.align(shown, face_box(scene.hidden_box))
+        place = placed(scene, shown, recognizer, self.alignment)
         if self.inside:
             shown = only_inside(shown, scene.hidden_box)
-        square = cv2.warpAffine(
-            shown,
-            place,
-            (recognizer.side, recognizer.side),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return recognizer.embed(np.asarray(square, np.uint8))
+        return recognizer.embed(square_of(shown, place, recognizer))
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
@@ -166,6 +153,31 @@ class Embed:
     def memory(self) -> float:
         """See `Work`."""
         return PROCESS_MIB
+
+
+def undoing(hiding: Hiding, damping: float | None) -> Undo | None:
+    """How what a method hid is undone by what is known of it; None without a damping."""
+    inversion = inversion_of(hiding.anonymizer())
+    return partial(inversion, damping=damping) if damping is not None and inversion else None
+
+
+def placed(scene: Scene, shown: Image, recognizer: Recognizer, alignment: Alignment) -> FloatArray:
+    """Where the recognizer looks for the face, see `Recognizer.align`; shown: what it is shown."""
+    if alignment == "clear":
+        return recognizer.align(scene.clear, scene.box)
+    return recognizer.align(shown, face_box(scene.hidden_box))
+
+
+def square_of(shown: Image, place: FloatArray, recognizer: Recognizer) -> Image:
+    """What the recognizer looks at, (side, side, 3)."""
+    square = cv2.warpAffine(
+        shown,
+        place,
+        (recognizer.side, recognizer.side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(square, np.uint8)
 
 
 @functools.lru_cache(maxsize=2)
