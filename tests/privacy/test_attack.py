@@ -1,4 +1,4 @@
-"""The command from photos to results, by a recognizer that the test brings."""
+"""The command from photos to results, by the recognizer that needs no package."""
 
 from __future__ import annotations
 
@@ -16,33 +16,15 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="comes with the extra privacy")
 
-from dartblur.boxes import Boxes
 from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
-from dartblur.faces import Faces, FloatArray, Image
+from dartblur.faces import Faces, Image
 from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
 from dartblur.privacy.config import AttackConfig, Distillation, Recovery
-from dartblur.privacy.recognizers import RECOGNIZERS
+from dartblur.privacy.recognizers import Pixels
 
 BOX = np.array([[30, 20, 70, 74]], np.float32)
-
-
-class Pixels:
-    """Sees the face's own pixels, small."""
-
-    side = 8
-
-    def align(self, image: Image, box: Boxes) -> FloatArray:
-        scale = (np.asarray(box[2:]) - box[:2]) / self.side
-        return np.column_stack([np.diag(scale), box[:2]]).astype(np.float32)
-
-    def embed(self, square: Image) -> FloatArray:
-        values = square.astype(np.float32).ravel() - 128
-        return values / np.linalg.norm(values)
-
-    def network(self) -> bytes | None:
-        return None
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +36,6 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> None:
         return detect
 
     monkeypatch.setattr(work, "make_detector", detector)
-    for module in (plan, work):
-        monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Pixels, **RECOGNIZERS})
     work.loaded_recognizer.cache_clear()
 
 
@@ -207,7 +187,9 @@ def test_a_student_learns_from_hidden_faces_of_other_people(
         ("clear", "naive"), ("block", "naive"), ("gaussian-1", "naive"),
         ("gaussian-1", "distilled"),
     }  # fmt: skip
-    assert "gallery" in rows[-1]["chosen"]
+    assert "gallery, student" in rows[-1]["chosen"]
+    shapes = [np.load(p).shape for p in (out / "stages").glob("embedbystudent-*")]
+    assert sorted(shapes) == [(8, 1728), (8, 3456)]  # alone, and beside its teacher
     students = {p: p.stat().st_mtime_ns for p in (out / "stages").glob("distil-*")}
     assert len(students) == 2  # of rounds 2 and 3: so far it goes on from
     made = [p.read_bytes() for p in (out / "stages").glob("embedbystudent-*")]

@@ -110,6 +110,26 @@ class Student:
         return None
 
 
+class Beside:
+    """A student and its teacher as one recognizer, of equal shares in the cosine."""
+
+    def __init__(self, student: Student, teacher: Recognizer) -> None:
+        self._both, self.side = (student, teacher), teacher.side
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """See `Recognizer`."""
+        return self._both[1].align(image, box)
+
+    def embed(self, square: Image) -> FloatArray:
+        """See `Recognizer`."""
+        vectors = [each.embed(square) for each in self._both]
+        return np.asarray(np.concatenate(vectors) / np.sqrt(2), np.float32)
+
+    def network(self) -> bytes | None:
+        """See `Recognizer`: it is no teacher."""
+        return None
+
+
 class SmallNetwork(nn.Module):
     """A residual network from RGB squares (B, S, S, 3), seen in side × side cells, to (B, D).
 

@@ -195,9 +195,16 @@ class _Lessons:
 
 @dataclass(frozen=True)
 class EmbedByStudent(Embed):
-    """What a recognizer's student says of every hidden face. Inputs: the faces' boxes, and it."""
+    """What a recognizer's student says of every hidden face. Inputs: the faces' boxes, and it.
+
+    beside: with what the recognizer says of it itself, (2 D,).
+    """
+
+    beside: bool = False
 
     def _loaded(self, inputs: Sequence[Path]) -> Recognizer:
-        from dartblur.privacy.distillation import Student  # needs PyTorch
+        from dartblur.privacy.distillation import Beside, Student  # needs PyTorch
 
-        return Student(inputs[1], super()._loaded(inputs))
+        teacher = super()._loaded(inputs)
+        student = Student(inputs[1], teacher)
+        return Beside(student, teacher) if self.beside else student

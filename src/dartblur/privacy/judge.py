@@ -83,13 +83,14 @@ class Judge:
         names = sorted({photo.person for photo in photos})
         people = np.array([names.index(photo.person) for photo in photos], np.intp)
         known = np.array([photo.gallery for photo in photos])
-        clear, hidden = (_together(parts, i, chosen.shares)[mine] for i in (0, 1 + chosen.view))
+        view = 1 + chosen.view
+        clear, hidden = (_together(parts, i, chosen.shares, view)[mine] for i in (0, view))
         gallery = (clear if chosen.gallery == "clear" else hidden)[known]
         probes, asked = hidden[~known], people[~known]
         classify: Callable[..., Floats] = CLASSIFIERS[chosen.classifier]
         attacker = ATTACKERS[self.attacker]
         if attacker.taught:
-            vectors = _together(parts, -1, chosen.shares)
+            vectors = _together(parts, -1, chosen.shares, view)
             classify = partial(classify, deviations=_deviations(self.others, vectors))
         if attacker.together:
             probes = np.stack([probes[asked == p].mean(axis=0) for p in range(len(names))])
@@ -120,10 +121,17 @@ class Judge:
 
 
 def _together(
-    parts: Sequence[Sequence[FloatArray]], which: int, shares: Sequence[float]
+    parts: Sequence[Sequence[FloatArray]], which: int, shares: Sequence[float], view: int
 ) -> FloatArray:
-    """One vector a photo of all recognizers; `shares` are those in the cosine."""
-    scaled = [np.sqrt(s) * part[which] for s, part in zip(shares, parts, strict=True)]
+    """One vector a photo of all recognizers; `shares` are those in the cosine.
+
+    Beside a view that has two vectors of a recognizer, a student's and its own, others have theirs
+    twice.
+    """
+    scaled = []
+    for share, part in zip(shares, parts, strict=True):
+        times = part[view].shape[1] // part[which].shape[1]
+        scaled.append(np.sqrt(share / times) * np.tile(part[which], times))
     return np.concatenate(scaled, axis=1)
 
 

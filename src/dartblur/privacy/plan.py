@@ -207,10 +207,11 @@ class _Planner:
         there = bool(self.others) or hiding.folder is None
         return hiding.method != CLEAR and hiding.method in named and there
 
-    def _by_student(self, plain: Embed) -> EmbedByStudent:
-        """The same, of what the recognizer's student says."""
+    def _by_student(self, plain: Embed) -> dict[str, Embed]:
+        """What the recognizer's student says of the same, alone and with the recognizer."""
         fields = {each.name: getattr(plain, each.name) for each in dataclass_fields(plain)}
-        return EmbedByStudent(**fields | {"damping": damping_for(plain.hiding)})
+        student = EmbedByStudent(**fields | {"damping": damping_for(plain.hiding)})
+        return {"student": student, "student and teacher": replace(student, beside=True)}
 
     def _views(self, attacker: Attacker, plain: Embed) -> dict[str, Embed]:
         """By name all that the attacker may look at; nothing where it can't be used."""
@@ -224,7 +225,7 @@ class _Planner:
         if attacker.look == "restored":
             return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
         if attacker.look == "distilled":
-            return {"student": self._by_student(plain)} if self._distils(plain.hiding) else {}
+            return self._by_student(plain) if self._distils(plain.hiding) else {}
         return {attacker.look: replace(plain, inside=attacker.look == "inside")}
 
     def _judge(self, attacker: str, recognizers: tuple[str, ...], views: dict[str, Embed]) -> Stage:
@@ -409,7 +410,9 @@ def _with_inputs(stage: Stage) -> Iterator[Stage]:
 
 
 def _title(work: Embed) -> str:
-    name = "the student of " if isinstance(work, EmbedByStudent) else ""
+    name = ""
+    if isinstance(work, EmbedByStudent):
+        name = "the student beside " if work.beside else "the student of "
     words = [f"{work.size} px, {name}{work.recognizer}: hide by {work.hiding.method}"]
     if work.damping is not None:
         words.append(f"undo it with damping {work.damping:g}")
