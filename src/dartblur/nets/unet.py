@@ -66,7 +66,8 @@ class FrameGenerator(nn.Module):
         level, half of the work, is then computed around the mask alone.
         """
         height, width = blurred.shape[-2:]
-        edges = (0, -width % 32, 0, -height % 32)
+        # To multiples of 32; of -height % 32 the exporter would not see that they can be halved.
+        edges = (0, 32 * ((width + 31) // 32) - width, 0, 32 * ((height + 31) // 32) - height)
         scaled = functional.pad(blurred / _HALF - 1, edges, mode="replicate")
         x = torch.cat([scaled, functional.pad(mask, edges)], 1)
         skips = []
