@@ -263,14 +263,14 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=WEIGHTS, help="folder to write to")
     parser.add_argument("--check", action="store_true", help="write nothing, compare what is there")
     arguments = parser.parse_args()
-    lines = []
+    sums = {}
     for name, make in (("centerface", centerface), ("retinaface", retinaface)):
         source = load(name)
         made = make(source)
         worst = compare(name, source, made)
         content = made.SerializeToString(deterministic=True)
         digest = hashlib.sha256(content).hexdigest()
-        lines.append(f"{digest}  {name}.onnx\n")
+        sums[f"{name}.onnx"] = digest
         print(f"{name}: {len(content):,} bytes, largest difference {worst:.1e}, sha256 {digest}")
         if not worst <= TOLERANCE:
             print(f"{name}: differs from its source by more than {TOLERANCE}", file=sys.stderr)
@@ -281,10 +281,18 @@ def main() -> int:
         elif file.read_bytes() != content:
             print(f"{file}: not what this script makes", file=sys.stderr)
             return 1
-    table = arguments.output / "SHA256SUMS"
-    if not arguments.check:
-        table.write_text("".join(lines))
-    return int(table.read_text() != "".join(lines))
+    return _tell_sums(arguments.output / "SHA256SUMS", sums, write=not arguments.check)
+
+
+def _tell_sums(table: Path, sums: dict[str, str], *, write: bool) -> int:
+    """Writes or compares the lines of these files; those of others stay as they are."""
+    lines = table.read_text().splitlines() if table.exists() else []
+    held = {name: digest for digest, name in map(str.split, lines)}
+    if write:
+        told = sorted((held | sums).items())
+        table.write_text("".join(f"{digest}  {name}\n" for name, digest in told))
+        return 0
+    return int(any(held.get(name) != digest for name, digest in sums.items()))
 
 
 if __name__ == "__main__":

@@ -81,6 +81,12 @@ _COMMANDS = {
         "Trains a face detector on a data set, and writes it as ONNX.",
         "dartblur.training.detector_config:DetectorTraining",
     ),
+    "train-classifier": _Command(
+        "dartblur.training.box_classifier:train_classifier",
+        "train",
+        "Trains the second stage of the default detector on a data set, and writes it as ONNX.",
+        "dartblur.training.box_classifier_config:BoxClassifierTraining",
+    ),
     "export": _Command(
         "dartblur.training.export:export",
         "train",

@@ -25,7 +25,7 @@ from dartblur.training.schedule import Phase, active, generator_rate, phase_of, 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-OTHERS = ("attack", "benchmark", "detector")
+OTHERS = ("attack", "benchmark", "box-classifier", "detector")
 SHIPPED = [p.stem for p in CONFIGS.glob("*.toml") if not p.stem.startswith(OTHERS)]
 # Sizes alone; what it begins with, and what it is trained for, stays.
 SMALLER = {

@@ -12,6 +12,7 @@ from dartblur import boxes as box
 from dartblur.boxes import IntArray
 from dartblur.detectors.base import Evidence
 from dartblur.detectors.fusion import Scores, fuse, suppress
+from dartblur.detectors.second_stage import BoxClassifier
 from dartblur.detectors.tiling import ZOOM_1_AREA, resize, scale_for, tiles
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.onnx_runtime import Maps, Network
@@ -21,6 +22,8 @@ Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]
 OVERLAP_WITHIN = 0.5
 # Boxes below the threshold, down to this score, still help to place the ones above it.
 SUPPORT = 0.14
+# Of the first stage, the least score of a box that the second stage is shown.
+PROPOSED = 0.05
 # Height in pixels, in the largest input of a member, at which a score is taken as it is.
 PLAIN_HEIGHT = 48
 # The smallest boxes lose as much as one this many doublings below.
@@ -118,6 +121,8 @@ class Ensemble:
         beyond `LARGE_SHARE`.
     spread: by how many standard deviations of its members' edges a box reaches beyond their mean.
     overlap: two boxes whose intersection over union exceeds it are one face.
+    classifier: the second stage, if there is one. weight: what it counts: so many times its logit
+        is added to a score's.
     """
 
     members: tuple[Member, ...]
@@ -127,6 +132,8 @@ class Ensemble:
     share_penalty: float = 0.0
     spread: float = 0.0
     overlap: float = 0.4
+    classifier: BoxClassifier | None = None
+    weight: float = 0.0
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
         """The faces of each picture, best score first."""
@@ -141,21 +148,34 @@ class Ensemble:
         if image.size == 0:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
-        plain = Calibration(shift=self.size_gain)
-        least = min(plain.inverse(self.threshold), SUPPORT)
+        wanted = PROPOSED if self.classifier else self.threshold
+        least = min(self._before_size(wanted), SUPPORT)
         faintest = self.threshold * FAINT_SHARE
-        every = [member(image, min(plain.inverse(faintest), least)) for member in self.members]
+        floor = min(self._before_size(faintest), least)
+        every = [member(image, floor) for member in self.members]
         found = [(boxes[scores >= least], scores[scores >= least]) for boxes, scores in every]
-        boxes, scores, seen = self._fused(found, found, image)
+        boxes, scores, seen = self._classified(image, *self._fused(found, found, image))
         sure = scores >= self.threshold
         faces = Faces(boxes[sure], np.clip(scores[sure], 0, 1))
         others = [self._apart(each, faces) for each in every]
-        boxes, scores, faint_seen = self._fused(others, every, image)
+        boxes, scores, faint_seen = self._classified(image, *self._fused(others, every, image))
         near = scores >= faintest
         # With what is too faint to help a face, one may score more than a face must.
         below = np.nextafter(np.float32(self.threshold), np.float32(0))
         faint = Faces(boxes[near], np.clip(scores[near], 0, below))
         return faces, self._evidence(seen[sure], faint, faint_seen[near])
+
+    def propose(self, image: Image, least: float) -> Faces:
+        """What the first stage alone takes for a face with that score or more, best first."""
+        if image.size == 0:
+            return Faces.empty()
+        found = [member(image, self._before_size(least)) for member in self.members]
+        boxes, scores, _ = self._fused(found, found, image)
+        return Faces(boxes, np.clip(scores, 0, 1))[scores >= least]
+
+    def _before_size(self, score: float) -> float:
+        """The least score of a member's box that may come to this one by its size."""
+        return Calibration(shift=self.size_gain).inverse(score)
 
     def _evidence(self, seen: IntArray, faint: Faces, faint_seen: IntArray) -> Evidence:
         return Evidence(self.threshold, len(self.members), seen, faint, faint_seen)
@@ -188,6 +208,18 @@ class Ensemble:
         order = np.argsort(-scores, kind="stable")
         order = order[(box.area(inside) > 0)[order]]
         return inside[order], scores[order], seen[order]
+
+    def _classified(
+        self, image: Image, boxes: FloatArray, scores: Scores, seen: IntArray
+    ) -> tuple[FloatArray, Scores, IntArray]:
+        """What the first stage proposes, scored by both."""
+        if self.classifier is None:
+            return boxes, scores, seen
+        shown = scores >= PROPOSED
+        boxes, scores, seen = boxes[shown], scores[shown], seen[shown]
+        scores = _sigmoid(_logit(scores) + self.weight * self.classifier(image, boxes))
+        order = np.argsort(-scores, kind="stable")
+        return boxes[order], scores[order], seen[order]
 
     def _apart(self, found: tuple[FloatArray, Scores], faces: Faces) -> tuple[FloatArray, Scores]:
         boxes, scores = found
