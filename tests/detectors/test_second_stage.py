@@ -52,7 +52,7 @@ def test_beyond_the_image_all_is_black() -> None:
 
 def test_more_around_it_is_shown_where_it_is_asked_for() -> None:
     image = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
-    box = np.array([[30, 30, 50, 56]], np.float32)
+    box = np.array([[30, 30, 50, 52]], np.float32)
     [small], [large] = crops(image, box), crops(image, box, SIDE + 8)
     np.testing.assert_array_equal(small, large[4:-4, 4:-4])
 
