@@ -36,7 +36,7 @@ def test_a_box_lies_in_the_middle_of_its_crop(
         inside = (places > low + 1 + scale) & (places < high - 1 - scale)
         outside = (places < low - 1 - scale) | (places > high + 1 + scale)
         assert (profile[inside] > 200).all()
-        assert not profile[outside].any()
+        assert profile[outside].max(initial=0) < 8
 
 
 def test_beyond_the_image_all_is_black() -> None:
@@ -54,7 +54,7 @@ def test_more_around_it_is_shown_where_it_is_asked_for() -> None:
     image = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
     box = np.array([[30, 30, 50, 52]], np.float32)
     [small], [large] = crops(image, box), crops(image, box, SIDE + 8)
-    np.testing.assert_array_equal(small, large[4:-4, 4:-4])
+    np.testing.assert_allclose(small.astype(int), large[4:-4, 4:-4].astype(int), atol=1)
 
 
 @dataclass(frozen=True)
