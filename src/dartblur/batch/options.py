@@ -63,8 +63,8 @@ class AnonymizationOptions:
     protect
         How well people are hidden, in place of --method and its settings: `photos` looks best (the
         default), `data` is for pictures that detectors learn from, `strict` for people who must not
-        be recognized. Of 100 faces the strongest attacker of one measurement recognized 30, 23 and
-        4, by chance 3; docs/privacy.md tells of stronger ones.
+        be recognized. Of 100 faces the strongest attacker of one measurement recognized 40, 19 and
+        13, by chance 1; docs/privacy.md tells more.
     method
         `dartblur`, the default, blurs faces and paints the blur so that detectors can learn from
         it; `gaussian`, `pixelate`, `block`.
