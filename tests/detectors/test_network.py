@@ -2,12 +2,16 @@
 
 import hashlib
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dartblur.detectors.network import shipped
+from dartblur.detectors.second_stage import BoxClassifier
 
+ASTRONAUT = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 WEIGHTS = resources.files("dartblur.detectors") / "weights"
 IMAGES = np.zeros((2, 32, 64, 3), np.uint8)
 
@@ -42,3 +46,21 @@ def test_a_batch_is_its_pictures(name: str) -> None:
     for i in range(2):
         for key, value in net({"image": images[i : i + 1]}).items():
             np.testing.assert_allclose(both[key][i], value[0], atol=1e-4)
+
+
+def test_the_second_stage_ships_with_its_card() -> None:
+    card = (WEIGHTS / "box_classifier.md").read_text("utf-8")
+    assert f"`{sums()['box_classifier.onnx']}`" in card
+    network = shipped("box_classifier")
+    assert set(network.metadata) == {"settings", "origin"}
+    assert network.inputs["crops"][1:] == (56, 56, 3)
+
+
+@pytest.mark.skipif(not ASTRONAUT.is_file(), reason="runs from a checkout only")
+def test_the_second_stage_knows_a_face_from_a_zip() -> None:
+    image = np.asarray(Image.open(ASTRONAUT).convert("RGB"))
+    face, zip_fastener = [179, 58, 271, 178], [228, 268, 285, 327]
+    boxes = np.array([face, zip_fastener, [20, 300, 80, 380]], np.float32)
+    logits = BoxClassifier(shipped("box_classifier"))(image, boxes)
+    assert logits[0] > 1
+    assert (logits[1:] < -1).all()

@@ -14,6 +14,7 @@ from dartblur.detectors import centerface, retinaface
 from dartblur.detectors.base import Detector, Evidence, EvidentDetector, search
 from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.detectors.network import shipped
+from dartblur.detectors.second_stage import BoxClassifier
 from dartblur.errors import UsageError
 from dartblur.onnx_runtime import DEFAULT_DEVICE, providers
 
@@ -49,9 +50,10 @@ def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
         Member(retina, retinaface.decode, 1),
         Member(retina, retinaface.decode, 2),
     )
-    # Chosen on train, but for threshold and vote, which val had a part in; see docs/detectors.md.
-    least = 0.25 if threshold is None else threshold
-    return Ensemble(members, least, size_gain=0.45, vote=0.2, share_penalty=3.0, spread=0.5)
+    # Val had a part in the choice of threshold, vote and weight; see docs/detectors.md.
+    least = 0.15 if threshold is None else threshold
+    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    return Ensemble(members, least, vote=0.3, spread=0.5, classifier=classifier, weight=0.5)
 
 
 def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:

@@ -24,19 +24,12 @@ OVERLAP_WITHIN = 0.5
 SUPPORT = 0.14
 # Of the first stage, the least score of a box that the second stage is shown.
 PROPOSED = 0.05
-# Height in pixels, in the largest input of a member, at which a score is taken as it is.
-PLAIN_HEIGHT = 48
-# The smallest boxes lose as much as one this many doublings below.
-LEAST_DOUBLINGS = -2
 # Heights in pixels of its input between which a member finds nearly every face that any finds; it
 # has no vote on other sizes.
 SEEN_WELL = (20, 256)
 # A member none of whose boxes overlaps another's by more than this saw nothing there. Between this
 # and `overlap` it saw the face in another place, or a neighbour: it abstains.
 SAW_NOTHING = 0.05
-# Side of a box as a share of the picture's (the root of the share of area) over which it is asked
-# for more: faces as large as that get high scores, and smoke, cloth and signs are taken for one.
-LARGE_SHARE = 0.15
 # Of the threshold, the share from which a box is told of as a faint one.
 FAINT_SHARE = 0.5
 
@@ -113,12 +106,8 @@ class Ensemble:
     """The faces that several members find, their boxes fused.
 
     threshold: faces that score less are left out.
-    size_gain: what a score's logit gains for a face twice as high as `PLAIN_HEIGHT`, or more, and
-        loses for each halving, `LEAST_DOUBLINGS` at most: the smaller, the more often it is none.
     vote: what a score's logit gains for each further member that found the face too, and loses for
         each that saw nothing there, of those that see a face of its size well (`SEEN_WELL`).
-    share_penalty: what a score's logit loses for each doubling of a box's share of the picture
-        beyond `LARGE_SHARE`.
     spread: by how many standard deviations of its members' edges a box reaches beyond their mean.
     overlap: two boxes whose intersection over union exceeds it are one face.
     classifier: the second stage, if there is one. weight: what it counts: so many times its logit
@@ -127,9 +116,7 @@ class Ensemble:
 
     members: tuple[Member, ...]
     threshold: float
-    size_gain: float = 0.0
     vote: float = 0.0
-    share_penalty: float = 0.0
     spread: float = 0.0
     overlap: float = 0.4
     classifier: BoxClassifier | None = None
@@ -148,11 +135,9 @@ class Ensemble:
         if image.size == 0:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
-        wanted = PROPOSED if self.classifier else self.threshold
-        least = min(self._before_size(wanted), SUPPORT)
+        least = min(PROPOSED if self.classifier else self.threshold, SUPPORT)
         faintest = self.threshold * FAINT_SHARE
-        floor = min(self._before_size(faintest), least)
-        every = [member(image, floor) for member in self.members]
+        every = [member(image, min(faintest, least)) for member in self.members]
         found = [(boxes[scores >= least], scores[scores >= least]) for boxes, scores in every]
         boxes, scores, seen = self._classified(image, *self._fused(found, found, image))
         sure = scores >= self.threshold
@@ -169,13 +154,9 @@ class Ensemble:
         """What the first stage alone takes for a face with that score or more, best first."""
         if image.size == 0:
             return Faces.empty()
-        found = [member(image, self._before_size(least)) for member in self.members]
+        found = [member(image, least) for member in self.members]
         boxes, scores, _ = self._fused(found, found, image)
         return Faces(boxes, np.clip(scores, 0, 1))[scores >= least]
-
-    def _before_size(self, score: float) -> float:
-        """The least score of a member's box that may come to this one by its size."""
-        return Calibration(shift=self.size_gain).inverse(score)
 
     def _evidence(self, seen: IntArray, faint: Faces, faint_seen: IntArray) -> Evidence:
         return Evidence(self.threshold, len(self.members), seen, faint, faint_seen)
@@ -198,10 +179,6 @@ class Ensemble:
         best = best_overlaps(boxes, [boxes for boxes, _ in voters])
         if self.vote:
             scores = _sigmoid(_logit(scores) + self.vote * votes(best, heights, self.overlap))
-        if self.share_penalty:
-            scores = _less_if_large(scores, boxes, image.shape, self.share_penalty)
-        if self.size_gain:
-            scores = _by_size(scores, heights.max(axis=1), self.size_gain)
         reach = self.spread * deviation * np.array([-1, -1, 1, 1], np.float32)
         inside = box.clip(boxes + reach, height, width)
         seen = (best > self.overlap).sum(axis=1)
@@ -246,20 +223,6 @@ def votes(
     further = np.maximum((able & (best > overlap)).sum(axis=1) - 1, 0)
     count: npt.NDArray[np.int64] = further - (able & (best <= SAW_NOTHING)).sum(axis=1)
     return count
-
-
-def _less_if_large(
-    scores: Scores, boxes: FloatArray, shape: tuple[int, ...], penalty: float
-) -> Scores:
-    height, width = shape[:2]
-    shares = np.sqrt(box.area(box.clip(boxes, height, width)) / (height * width))
-    doublings = np.log2(np.maximum(shares, LARGE_SHARE) / LARGE_SHARE)
-    return _sigmoid(_logit(scores) - penalty * doublings)
-
-
-def _by_size(scores: Scores, heights: npt.NDArray[np.floating], gain: float) -> Scores:
-    doublings = np.log2(np.maximum(heights, 1) / PLAIN_HEIGHT)
-    return _sigmoid(_logit(scores) + gain * np.clip(doublings, LEAST_DOUBLINGS, 1))
 
 
 def _logit(scores: Scores) -> Scores:

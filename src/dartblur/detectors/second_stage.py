@@ -15,8 +15,8 @@ from dartblur.detectors.fusion import Scores
 from dartblur.faces import FloatArray, Image
 from dartblur.onnx_runtime import Network
 
-# Side of a crop, and of a box in it, in pixels. What is around a tiny face tells more than it does.
-SIDE, BOX = 56, 24
+# Side of a crop, and of a box in it, in pixels: three quarters of a box's side lie around it.
+SIDE, BOX = 56, 32
 # Crops that are held at a time.
 _AT_ONCE = 256
 
@@ -42,7 +42,7 @@ class BoxClassifier:
 
 
 def crops(image: Image, boxes: FloatArray, side: int = SIDE) -> Image:
-    """(N, side, side, 3) the boxes, each with its longer side at 24 pixels, black beyond the image.
+    """(N, side, side, 3) the boxes, each with its longer side at 32 pixels, black beyond the image.
 
     image: (H, W, 3) uint8. boxes: (N, 4) in its pixels. side: more than 56 shows more around.
     """
