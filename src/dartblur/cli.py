@@ -84,7 +84,7 @@ _COMMANDS = {
     "train-classifier": _Command(
         "dartblur.training.box_classifier:train_classifier",
         "train",
-        "Trains the second stage of the default detector on a data set, and writes it as ONNX.",
+        "Trains the second stage of a detector on a data set, and writes it as ONNX.",
         "dartblur.training.box_classifier_config:BoxClassifierTraining",
     ),
     "export": _Command(
