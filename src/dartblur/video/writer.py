@@ -21,6 +21,7 @@ from dartblur.video.container import Streams, file_url
 from dartblur.video.encoders import Encoder
 from dartblur.video.extradata import strip_extradata
 from dartblur.video.orientation import display_matrix, side_data
+from dartblur.video.scheduling import kept_scheduling
 from dartblur.video.task import VideoTask
 
 _QP_TO_LAMBDA = 118
@@ -85,7 +86,8 @@ class Writer:
         )
         if task.keep_metadata:
             self.container.metadata.update(self._tags(container.metadata))
-        self.container.start_encoding()
+        with kept_scheduling():
+            self.container.start_encoding()
 
     def write(self, frame: av.VideoFrame, pts: int, duration: int) -> None:
         """Encodes one frame. pts, duration: in the source's time base."""
