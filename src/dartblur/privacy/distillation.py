@@ -24,6 +24,8 @@ from dartblur.boxes import Boxes
 from dartblur.faces import FloatArray, Image
 from dartblur.privacy.config import Distillation
 from dartblur.privacy.recognizers import Recognizer
+from dartblur.privacy.rounds import rounds
+from dartblur.training.detector import Schedule
 
 Batch = Callable[[int], tuple[Image, npt.NDArray[np.intp]]]
 """Of a round: hidden faces (B, side, side, 3) uint8 RGB, and whose they are among the vectors."""
@@ -58,16 +60,8 @@ def train(
     }
     network = _network(teacher, told)
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate)
-    begin = 0
-    if before is not None:
-        state = torch.load(before, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        begin = state["round"]
-    for number in range(begin, until):
-        share = (1 + math.cos(math.pi * number / settings.rounds)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share * min((number + 1) / _WARM_UP, 1)
+    schedule = Schedule(settings.learning_rate, settings.rounds, _WARM_UP)
+    for number in rounds(network, optimizer, schedule, until, before):
         squares, who = batch(number)
         flips = np.random.default_rng((seed, number)).random(len(squares)) < 0.5
         squares = np.where(flips[:, None, None, None], squares[:, :, ::-1], squares)

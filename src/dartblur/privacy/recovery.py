@@ -6,7 +6,6 @@ smooth L1 in the boxes on anonymized and clear photos of other people.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +21,9 @@ from dartblur.boxes import IntArray
 from dartblur.faces import Image
 from dartblur.nets.unet import FrameGenerator
 from dartblur.privacy.config import Recovery
+from dartblur.privacy.rounds import rounds
 from dartblur.privacy.views import Scene
+from dartblur.training.detector import Schedule
 
 _FULL = 127.5
 # Differences of less count squared: some 13 of 255.
@@ -57,16 +58,8 @@ def train(
     torch.manual_seed(seed)
     network = FrameGenerator(settings.width)
     optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    begin = 0
-    if before is not None:
-        state = torch.load(before, weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        begin = state["round"]
-    for number in range(begin, until):
-        share = (1 + math.cos(math.pi * number / settings.rounds)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share
+    schedule = Schedule(settings.learning_rate, settings.rounds, warm_up=0)
+    for number in rounds(network, optimizer, schedule, until, before):
         hidden, clear, mask = _batch(pairs, settings.batch, (seed, number))
         painted = network(hidden, mask.float())
         each = functional.smooth_l1_loss(
