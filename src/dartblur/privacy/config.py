@@ -55,8 +55,8 @@ class Distillation:
     learning_rate
         Of AdamW at first; it falls to nothing as a cosine does.
     fine_tuned
-        The recognizer's own network goes on learning, where its file allows it: dlib's. Otherwise
-        a small network learns from nothing.
+        The recognizer's own network goes on learning, where its file allows it: those of dlib and
+        faceres. Otherwise a small network learns from nothing.
     width
         Of the small network: channels of its first map.
     side
@@ -88,7 +88,7 @@ class AttackConfig:
         naive, parrot, trained, inverted, inside; several; taught, recovered and distilled, which
         learn from people who are left, the last two with the extra train.
     recognizers
-        dlib, facenet, pixels; of several, all of them together are one more.
+        dlib, facenet, faceres, pixels; of several, all of them together are one more.
     sizes
         Widths of the face's box in pixels; photos are resized to them, enlarged if need be.
     alignments

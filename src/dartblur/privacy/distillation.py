@@ -207,9 +207,14 @@ def _options(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def _convolved(
-    x: Tensor, kernels: Tensor, bias: Tensor, strides: tuple[int, int] = (1, 1), pads: Any = (0,)
+    x: Tensor,
+    kernels: Tensor,
+    bias: Tensor,
+    strides: tuple[int, int] = (1, 1),
+    pads: Any = (0,),
+    group: int = 1,
 ) -> Tensor:
-    return functional.conv2d(x, kernels, bias, tuple(strides), pads[0])
+    return functional.conv2d(x, kernels, bias, tuple(strides), pads[0], groups=group)
 
 
 def _grown(x: Tensor, ends: Tensor) -> Tensor:
@@ -226,8 +231,10 @@ _OPERATORS: Mapping[str, Callable[..., Tensor]] = MappingProxyType(
             x, kernel_shape, strides
         ),
         "Cast": lambda x, to: x.float(),
+        "Clip": torch.clamp,
         "Conv": _convolved,
         "Flatten": lambda x: x.flatten(1),
+        "Gather": lambda x, places, axis: x.index_select(axis, places),
         "GlobalAveragePool": lambda x: x.mean((2, 3), keepdim=True),
         "MatMul": torch.matmul,
         "MaxPool": lambda x, kernel_shape, strides: functional.max_pool2d(x, kernel_shape, strides),

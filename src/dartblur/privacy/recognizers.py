@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -104,6 +105,39 @@ class FaceNet:
         """See `Recognizer`."""
 
 
+class FaceRes:
+    """faceres (Savchenko 2019), a MobileNet, 1024 numbers; an upright square.
+
+    No package has it as it is run here: it is made of its files once, see `faceres_network`.
+    """
+
+    side = 224
+    _MARGIN = 0.2
+
+    def __init__(self) -> None:
+        file = faceres_file()
+        if not file.is_file():
+            raise UsageError(
+                f"this recognizer needs {file}: docs/privacy.md says what to download and how "
+                "python -m dartblur.privacy.faceres_network makes it, or choose another one with "
+                "--recognizers"
+            )
+        self._content = file.read_bytes()
+        self._network = make_session(self._content, device="cpu")
+
+    def align(self, image: Image, box: Boxes) -> FloatArray:
+        """See `Recognizer`."""
+        return _upright(box, self.side, self._MARGIN)
+
+    def embed(self, square: Image) -> FloatArray:
+        """See `Recognizer`."""
+        return _of_length_1(self._network.run(None, {"squares": square[None]})[0])
+
+    def network(self) -> bytes:
+        """See `Recognizer`."""
+        return self._content
+
+
 class Pixels:
     """The colours of the face in 24 × 24 cells, less their mean; an upright square, no network."""
 
@@ -125,8 +159,15 @@ class Pixels:
 
 
 RECOGNIZERS: Mapping[str, Callable[[], Recognizer]] = MappingProxyType(
-    {"dlib": Dlib, "facenet": FaceNet, "pixels": Pixels}
+    {"dlib": Dlib, "facenet": FaceNet, "faceres": FaceRes, "pixels": Pixels}
 )
+
+
+def faceres_file() -> Path:
+    """Where the network of `FaceRes` is kept: among the user's data."""
+    chosen = os.environ.get("XDG_DATA_HOME")
+    folder = Path(chosen) if chosen else Path.home() / ".local" / "share"
+    return folder / "dartblur" / "faceres.onnx"
 
 
 def _module(name: str, package: str) -> Any:
