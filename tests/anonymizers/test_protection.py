@@ -14,7 +14,7 @@ from dartblur.batch.options import AnonymizationOptions
 
 REPOSITORY = Path(__file__).parents[2]
 # Rows of the run.
-ROWS = {"photos": "dartblur", "data": "dartblur-wide", "strict": "block"}
+ROWS = {"photos": "dartblur", "data": "dartblur-wide", "strict": "block-head"}
 
 
 def test_every_name_has_a_method_that_can_be_made() -> None:
@@ -41,8 +41,10 @@ def test_the_help_tells_the_figures() -> None:
 
 def test_it_makes_the_same_as_what_it_stands_for() -> None:
     protected = AnonymizationOptions(protect="strict")
-    assert protected == AnonymizationOptions(method="block")
-    assert protected.digest() == AnonymizationOptions(method="block").digest()
+    same = AnonymizationOptions(method="block", margin=PROTECTIONS["strict"].margin)
+    assert protected == same
+    assert protected.digest() == same.digest() != AnonymizationOptions(method="block").digest()
+    assert AnonymizationOptions(protect="strict", margin=0.8).margin == 0.8  # never less
     photos = AnonymizationOptions(protect="photos")
     assert photos.digest() == AnonymizationOptions().digest()
     assert photos.digest() != AnonymizationOptions(protect="data").digest()

@@ -112,13 +112,15 @@ def test_recognizers_are_fused_and_attackers_chosen_on_people_who_are_not_judged
 ) -> None:
     for module in (plan, work):
         monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Pixels, "other": Pixels})
-    attackers = ("naive", "inverted", "several")
+    attackers = ("naive", "inverted", "several", "film")
     options = {"methods": ("gaussian-1",), "attackers": attackers, "people": 2}
     rows = run(data, tmp_path / "run", **options, validation=2, recognizers=("pixels", "other"))
     assert {r["recognizer"] for r in rows} == {"pixels", "other", "pixels+other"}
     fused = {(r["method"], r["attacker"]): r for r in rows if "+" in r["recognizer"]}
     assert "damping" in fused["gaussian-1", "inverted"]["chosen"]
     assert fused["clear", "naive"]["chosen"].startswith("nearest, shares 0.5:0.5")
+    assert ", mean frame" in fused["gaussian-1", "film"]["chosen"]
+    assert ("clear", "film") not in fused
     about = json.loads((tmp_path / "run" / "results.json").read_text())["about"]
     assert (about["people"], about["photos"], about["validation"]) == (2, 8, 2)
 

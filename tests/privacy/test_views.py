@@ -11,7 +11,7 @@ from tests.pictures import textured
 
 from dartblur.faces import Image
 from dartblur.privacy.people import Photo
-from dartblur.privacy.views import Hiding, Photographer, Scene, face_box, only_inside
+from dartblur.privacy.views import Hiding, Photographer, Scene, only_inside
 
 FACE = np.array([30, 20, 70, 74], np.float32)
 
@@ -50,4 +50,12 @@ def test_context_tells_nothing_of_the_box_and_inside_nothing_else(tmp_path: Path
 
 def test_the_face_is_found_from_the_box_that_everybody_sees(tmp_path: Path) -> None:
     made = scene(tmp_path, "block", 64)
-    assert np.abs(face_box(made.hidden_box) - made.box).max() <= 1
+    assert np.abs(made.shown_box - made.box).max() <= 1
+
+
+def test_the_block_of_strict_takes_in_the_head(tmp_path: Path) -> None:
+    made = scene(tmp_path, "block-head", 30)
+    sides = made.box[2:] - made.box[:2]
+    np.testing.assert_allclose(made.hidden_box[:2], (made.box[:2] - sides / 2).clip(0), atol=1)
+    assert (made.hidden[inside(made.hidden, made.hidden_box)].mean(axis=1) < 255).all()
+    assert not np.array_equal(made.hidden_box, scene(tmp_path, "block", 30).hidden_box)

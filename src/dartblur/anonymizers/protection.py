@@ -16,6 +16,7 @@ ProtectionName = Literal["photos", "data", "strict"]
 class Protection:
     """A method and its settings. recognized: of 100 hidden faces, the strongest attacker's rank-1.
 
+    margin: detected boxes are grown on every side by so much of their width and height at least.
     Of docs/privacy.md: 70 people, the best of seven attackers with dlib's ResNet, at 64 pixels
     across, with either alignment; by chance 1.
     """
@@ -23,13 +24,14 @@ class Protection:
     method: str
     settings: MethodSettings
     recognized: int
+    margin: float = 0.0
 
 
 PROTECTIONS: Mapping[ProtectionName, Protection] = MappingProxyType(
     {
         "photos": Protection("dartblur", MethodSettings(generator="compact"), 40),
         "data": Protection("dartblur", MethodSettings(generator="wide"), 19),
-        "strict": Protection("block", MethodSettings(), 13),
+        "strict": Protection("block", MethodSettings(), 13, margin=0.5),
     }
 )
 """From the nicest look to the least that is told of a person."""

@@ -62,14 +62,15 @@ class AnonymizationOptions:
     ----------
     protect
         How well people are hidden, in place of --method and its settings: `photos` looks best (the
-        default), `data` is for pictures that detectors learn from, `strict` for people who must not
-        be recognized. Of 100 faces the strongest attacker of one measurement recognized 40, 19 and
-        13, by chance 1; docs/privacy.md tells more.
+        default), `data` is for pictures that detectors learn from, `strict`, a block over the whole
+        head, for people who must not be recognized. Of 100 faces the strongest attacker of one
+        measurement recognized 40, 19 and 13, by chance 1; docs/privacy.md tells more.
     method
         `dartblur`, the default, blurs faces and paints the blur so that detectors can learn from
         it; `gaussian`, `pixelate`, `block`.
     margin
-        How far each detected box is grown on every side, as a share of its width and height.
+        How far each detected box is grown on every side, as a share of its width and height;
+        --protect strict grows it by 0.5 at least.
     boxes
         A COCO JSON file of boxes to hide, as --boxes-out writes it; they are hidden as they are.
     boxes_mode
@@ -108,6 +109,7 @@ class AnonymizationOptions:
         # The same as if they were given: a run goes on, whichever way it was told.
         object.__setattr__(self, "method", chosen.method)
         object.__setattr__(self, "settings", chosen.settings)
+        object.__setattr__(self, "margin", max(self.margin, chosen.margin))
         object.__setattr__(self, "protect", None)
 
     @property

@@ -71,10 +71,11 @@ _LEARNING = {
 CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **_LEARNING})
 
 Known = Literal["clear", "hidden"]
-Look = Literal["plain", "undone", "restored", "inside", "distilled"]
+Look = Literal["plain", "undone", "restored", "inside", "distilled", "filmed"]
 """What is done to hidden photos before recognition: nothing, generator and blur are undone by what
 is known of them, a network paints the face back, or all that is outside the box is painted grey.
-Distilled: the recognizer's student looks at them, see `Student`."""
+Distilled: the recognizer's student looks at them, see `Student`. Filmed: they are several frames,
+see `filmed`."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
         "recovered": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "restored"),
         "distilled": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "distilled"),
         "several": Attacker(("hidden",), tuple(_LEARNING), together=True),
+        "film": Attacker(("hidden",), tuple(_LEARNING), "filmed"),
         "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
     }
 )
@@ -111,4 +113,5 @@ learns from them. Taught: from other people's hidden photos too. Inverted: undoe
 blur by what is known of them, then learns. Recovered: a network that other people's photos trained
 paints faces back, then it does what the others do. Distilled: the recognizer's student, which other
 people's photos trained on hidden faces, looks at them, then it does what the others do. Several: as
-trained, of all probes of a person at once. Inside: as trained, shown the box alone."""
+trained, of all probes of a person at once. Film: as trained, of several frames. Inside: as trained,
+shown the box alone."""

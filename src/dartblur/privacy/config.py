@@ -81,12 +81,12 @@ class AttackConfig:
     Parameters
     ----------
     methods
-        block, context, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8, pixelate-6,
-        pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
+        block, block-head, context, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8,
+        pixelate-6, pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and `anonymized` are
         attacked too, named here or not.
     attackers
-        naive, parrot, trained, inverted, inside; several; taught, recovered and distilled, which
-        learn from people who are left, the last two with the extra train.
+        naive, parrot, trained, inverted, film, inside; several; taught, recovered and distilled,
+        which learn from people who are left, the last two with the extra train.
     recognizers
         dlib, facenet, faceres, pixels; of several, all of them together are one more.
     sizes

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
 from dartblur.anonymizers.block import Block
+from dartblur.anonymizers.protection import PROTECTIONS
+from dartblur.pipeline import DEFAULT_MARGIN
 
 CLEAR = "clear"
 GREY = 128
@@ -17,23 +20,29 @@ NOISE = 16.0
 _STRENGTHS = (1.0, 1.5, 2.0, 3.0)
 
 
-def _gaussian(strength: float) -> Callable[[], Anonymizer]:
-    return lambda: make_anonymizer("gaussian", MethodSettings(strength=strength))
+class Method(NamedTuple):
+    """One way. margin: how far a face's box is grown on every side, as a share of its sides."""
+
+    make: Callable[[], Anonymizer]
+    margin: float = DEFAULT_MARGIN
 
 
-METHODS: Mapping[str, Callable[[], Anonymizer]] = MappingProxyType(
+def _method(name: str, **settings: Any) -> Method:
+    return Method(lambda: make_anonymizer(name, MethodSettings(**settings)))
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "block": lambda: make_anonymizer("block"),
-        "context": lambda: Block((GREY, GREY, GREY)),
-        **{f"gaussian-{strength:g}": _gaussian(strength) for strength in _STRENGTHS},
-        "pixelate-8": lambda: make_anonymizer("pixelate", MethodSettings(cells=8)),
-        "pixelate-6": lambda: make_anonymizer("pixelate", MethodSettings(cells=6)),
-        "pixelate-8-noise": lambda: make_anonymizer(
-            "pixelate", MethodSettings(cells=8, noise=NOISE)
-        ),
-        "dartblur": lambda: make_anonymizer("dartblur"),
-        "dartblur-wide": lambda: make_anonymizer("dartblur", MethodSettings(generator="wide")),
+        "block": _method("block"),
+        "block-head": Method(lambda: make_anonymizer("block"), PROTECTIONS["strict"].margin),
+        "context": Method(lambda: Block((GREY, GREY, GREY))),
+        **{f"gaussian-{s:g}": _method("gaussian", strength=s) for s in _STRENGTHS},
+        "pixelate-8": _method("pixelate", cells=8),
+        "pixelate-6": _method("pixelate", cells=6),
+        "pixelate-8-noise": _method("pixelate", cells=8, noise=NOISE),
+        "dartblur": _method("dartblur"),
+        "dartblur-wide": _method("dartblur", generator="wide"),
     }
 )
 """Each as `dartblur anonymize` hides a face, its borders blended, but for context: what is outside
-the box alone."""
+the box alone. block-head is the block of --protect strict, whose margin takes in the head."""

@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
+from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
@@ -24,6 +25,7 @@ from dartblur.privacy.distilling import (
     damping_for,
     read_faces,
 )
+from dartblur.privacy.film import EmbedFilm
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
 from dartblur.privacy.methods import CLEAR, METHODS
@@ -209,19 +211,38 @@ class _Planner:
 
     def _by_student(self, plain: Embed) -> dict[str, Embed]:
         """What the recognizer's student says of the same, alone and with the recognizer."""
-        fields = {each.name: getattr(plain, each.name) for each in dataclass_fields(plain)}
-        student = EmbedByStudent(**fields | {"damping": damping_for(plain.hiding)})
+        student = EmbedByStudent(**_fields(plain) | {"damping": damping_for(plain.hiding)})
         return {"student": student, "student and teacher": replace(student, beside=True)}
+
+    def _filmed(self, plain: Embed) -> dict[str, Embed]:
+        """What may be made of several frames; nothing of clear ones, or of one photo."""
+        method, folder = plain.hiding.method, plain.hiding.folder
+        if method == CLEAR or folder is not None:
+            return {}
+        mean = EmbedFilm(**_fields(plain))
+        views: dict[str, Embed] = {
+            "mean frame": mean,
+            "mean of frames": replace(mean, averaged=True),
+        }
+        # Of what a generator painted nothing is undone in the mean of frames.
+        if not isinstance(plain.hiding.anonymizer(), Dartblur):
+            for damping in self._dampings(method):
+                views[f"mean frame, damping {damping:g}"] = replace(mean, damping=damping)
+        return views
+
+    def _dampings(self, method: str) -> tuple[float, ...]:
+        """Those that may be tried to undo it; none where it is not known how."""
+        inversion = inversion_of(self.hidings[method].anonymizer())
+        dampings = inversion.dampings if inversion else ()
+        return dampings if self.config.validation else dampings[:1]
 
     def _views(self, attacker: Attacker, plain: Embed) -> dict[str, Embed]:
         """By name all that the attacker may look at; nothing where it can't be used."""
         method = plain.hiding.method
         if attacker.look == "undone":
-            inversion = inversion_of(plain.hiding.anonymizer())
-            dampings = inversion.dampings if inversion else ()
-            if not self.config.validation:
-                dampings = dampings[:1]
-            return {f"damping {d:g}": replace(plain, damping=d) for d in dampings}
+            return {f"damping {d:g}": replace(plain, damping=d) for d in self._dampings(method)}
+        if attacker.look == "filmed":
+            return self._filmed(plain)
         if attacker.look == "restored":
             return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
         if attacker.look == "distilled":
@@ -375,6 +396,10 @@ def _check_others(planner: _Planner, data: Path) -> None:
             )
 
 
+def _fields(work: Embed) -> dict[str, Any]:
+    return {each.name: getattr(work, each.name) for each in dataclass_fields(work)}
+
+
 def _clear(work: Embed) -> Embed:
     """The same of the clear photos."""
     return Embed(work.root, work.photos, Hiding(CLEAR), work.size, work.recognizer)
@@ -413,6 +438,8 @@ def _title(work: Embed) -> str:
     name = ""
     if isinstance(work, EmbedByStudent):
         name = "the student beside " if work.beside else "the student of "
+    if isinstance(work, EmbedFilm):
+        name = "the mean of frames by " if work.averaged else "the mean frame by "
     words = [f"{work.size} px, {name}{work.recognizer}: hide by {work.hiding.method}"]
     if work.damping is not None:
         words.append(f"undo it with damping {work.damping:g}")

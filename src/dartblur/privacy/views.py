@@ -41,16 +41,31 @@ class Hiding:
         """None where photos are clear, or another tool hid them."""
         if self.generator is not None:
             return Dartblur(self.generator)
-        return None if self.method == CLEAR or self.folder else METHODS[self.method]()
+        return None if self.method == CLEAR or self.folder else METHODS[self.method].make()
+
+    @property
+    def margin(self) -> float:
+        """How far boxes are grown; of what another tool hid it is taken to be ours."""
+        return METHODS[self.method].margin if self.method in METHODS else DEFAULT_MARGIN
 
 
 class Scene(NamedTuple):
-    """A photo before and after. box: (4,), of the face. hidden_box: (4,) whole pixels."""
+    """A photo before and after. box: (4,), of the face. hidden_box: (4,) whole pixels, by `margin`
+    larger on every side."""
 
     clear: Image
     hidden: Image
     box: FloatArray
     hidden_box: IntArray
+    margin: float = DEFAULT_MARGIN
+
+    @property
+    def shown_box(self) -> FloatArray:
+        """Where the face lies, (4,), as everybody sees it in the hidden box."""
+        grown: FloatArray = boxlib.grow(
+            self.hidden_box[None], -self.margin / (1 + 2 * self.margin)
+        )[0]
+        return grown
 
 
 class Photographer:
@@ -67,16 +82,22 @@ class Photographer:
             PictureError: the photo, or the one that another tool hid, cannot be read or has another
                 size.
         """
-        native = read_image(self._root / photo.path)
+        return self.hidden(photo, *self.sized(photo, box))
+
+    def sized(self, photo: Photo, box: FloatArray) -> tuple[Image, FloatArray]:
+        """The clear photo in which the box, (4,), is as wide as asked, and the box in it."""
         factor = self._size / float(box[2] - box[0])
-        clear, box = resized(native, factor), box * np.float32(factor)
-        pixels = hidden_box(box, clear)
+        return resized(read_image(self._root / photo.path), factor), box * np.float32(factor)
+
+    def hidden(self, photo: Photo, clear: Image, box: FloatArray) -> Scene:
+        """The scene of a photo of that size, or of another picture if no other tool hides."""
+        pixels = hidden_box(box, clear, self._hiding.margin)
         hidden = clear
         if self._hiding.folder is not None:
-            hidden = resized(_brought(self._hiding.folder / photo.path, native), factor)
+            hidden = _brought(self._root / photo.path, self._hiding.folder / photo.path, clear)
         elif self._hide is not None:
             hidden = self._hide(clear, Faces(pixels[None].astype(np.float32)))
-        return Scene(clear, hidden, box, pixels)
+        return Scene(clear, hidden, box, pixels, self._hiding.margin)
 
 
 def only_inside(image: Image, box: IntArray) -> Image:
@@ -87,16 +108,10 @@ def only_inside(image: Image, box: IntArray) -> Image:
     return out
 
 
-def face_box(hidden: IntArray) -> FloatArray:
-    """Where the face lies, (4,), in a box that `dartblur anonymize` hid with its margin."""
-    grown: FloatArray = boxlib.grow(hidden[None], -DEFAULT_MARGIN / (1 + 2 * DEFAULT_MARGIN))[0]
-    return grown
-
-
-def hidden_box(box: FloatArray, image: Image) -> IntArray:
+def hidden_box(box: FloatArray, image: Image, margin: float) -> IntArray:
     """The whole pixels, (4,), that `dartblur anonymize` hides of a face found in `box`."""
     height, width = image.shape[:2]
-    grown = boxlib.clip(boxlib.grow(box[None], DEFAULT_MARGIN), height, width)
+    grown = boxlib.clip(boxlib.grow(box[None], margin), height, width)
     pixels: IntArray = boxlib.to_pixels(grown, height, width)[0]
     return pixels
 
@@ -115,16 +130,21 @@ def read_image(path: Path) -> Image:
 
 def resized(image: Image, factor: float) -> Image:
     """The picture stretched by `factor`."""
-    size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
+    width, height = (max(1, round(side * factor)) for side in image.shape[1::-1])
+    return _stretched(image, width, height)
 
 
-def _brought(path: Path, clear: Image) -> Image:
-    image = read_image(path)
-    if image.shape != clear.shape:
+def _stretched(image: Image, width: int, height: int) -> Image:
+    how = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+
+
+def _brought(native: Path, path: Path, clear: Image) -> Image:
+    """What another tool made of the photo `native`, as large as the clear photo is now."""
+    image, before = read_image(path), read_image(native)
+    if image.shape != before.shape:
         raise PictureError(
             f"{path}: {image.shape[1]} × {image.shape[0]} pixels, but the clear photo has "
-            f"{clear.shape[1]} × {clear.shape[0]}; anonymize without changing the size"
+            f"{before.shape[1]} × {before.shape[0]}; anonymize without changing the size"
         )
-    return image
+    return _stretched(image, clear.shape[1], clear.shape[0])

@@ -25,7 +25,6 @@ from dartblur.privacy.views import (
     Hiding,
     Photographer,
     Scene,
-    face_box,
     only_inside,
     read_image,
 )
@@ -112,7 +111,7 @@ class Embed:
         take = Photographer(self.root, self.hiding, self.size)
         undo = self._undo(inputs[1:])
         vectors = {
-            i: self._vector(take(photo, np.array(box, np.float32)), recognizer, undo)
+            i: self._looked(take, photo, np.array(box, np.float32), recognizer, undo)
             for i, (photo, box) in enumerate(zip(self.photos, boxes, strict=True))
             if box is not None
         }
@@ -133,6 +132,12 @@ class Embed:
 
             return Restorer(networks[0])
         return undoing(self.hiding, self.damping)
+
+    def _looked(
+        self, take: Photographer, photo: Photo, box: FloatArray, recognizer: Recognizer,
+        undo: Undo | None,
+    ) -> FloatArray:  # fmt: skip
+        return self._vector(take(photo, box), recognizer, undo)
 
     def _vector(self, scene: Scene, recognizer: Recognizer, undo: Undo | None) -> FloatArray:
         shown = undo(scene.hidden, scene.hidden_box) if undo else scene.hidden
@@ -165,7 +170,7 @@ def placed(scene: Scene, shown: Image, recognizer: Recognizer, alignment: Alignm
     """Where the recognizer looks for the face, see `Recognizer.align`; shown: what it is shown."""
     if alignment == "clear":
         return recognizer.align(scene.clear, scene.box)
-    return recognizer.align(shown, face_box(scene.hidden_box))
+    return recognizer.align(shown, scene.shown_box)
 
 
 def square_of(shown: Image, place: FloatArray, recognizer: Recognizer) -> Image:
