@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, discriminant, nearest
+from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, centroid, discriminant, nearest
 from dartblur.privacy.scoring import identification, reciprocal_rank
 
 PEOPLE, EACH, SIZE = 6, 8, 12
@@ -31,6 +31,10 @@ def right(classify, spread: float, nuisance: float) -> float:
 
 def test_both_know_people_who_differ() -> None:
     assert right(nearest, 0.1, 0) == right(discriminant, 0.1, 0) == 1
+
+
+def test_the_mean_photo_is_nearer_than_any_where_photos_differ_at_random() -> None:
+    assert right(centroid, 0.8, 0) > right(nearest, 0.8, 0)
 
 
 def test_training_sees_past_what_varies_within_people() -> None:

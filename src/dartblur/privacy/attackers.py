@@ -25,6 +25,13 @@ def nearest(gallery: FloatArray, people: Ints, probes: FloatArray) -> Floats:
     return np.stack([similar[:, people == p].max(axis=1) for p in range(people.max() + 1)], axis=1)
 
 
+def centroid(gallery: FloatArray, people: Ints, probes: FloatArray) -> Floats:
+    """Cosine of the mean photo of each person."""
+    means = np.stack([gallery[people == p].mean(axis=0) for p in range(people.max() + 1)])
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return probes.astype(np.float64) @ means.T.astype(np.float64)
+
+
 def discriminant(
     gallery: FloatArray,
     people: Ints,
@@ -68,7 +75,10 @@ _LEARNING = {
     for shrinkage in (0.3, 0.1, 0.7)
     for name, directions in (("", 1.0), ("-half", 0.5))
 }
-CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType({"nearest": nearest, **_LEARNING})
+CLASSIFIERS: Mapping[str, Classifier] = MappingProxyType(
+    {"nearest": nearest, "centroid": centroid, **_LEARNING}
+)
+_COMPARING = ("nearest", "centroid")
 
 Known = Literal["clear", "hidden"]
 Look = Literal["plain", "undone", "restored", "inside", "distilled", "filmed"]
@@ -96,13 +106,13 @@ class Attacker:
 
 ATTACKERS: Mapping[str, Attacker] = MappingProxyType(
     {
-        "naive": Attacker(("clear",), ("nearest",)),
-        "parrot": Attacker(("hidden",), ("nearest",)),
+        "naive": Attacker(("clear",), _COMPARING),
+        "parrot": Attacker(("hidden",), _COMPARING),
         "trained": Attacker(("hidden",), tuple(_LEARNING)),
         "taught": Attacker(("hidden",), tuple(_LEARNING), taught=True),
         "inverted": Attacker(("hidden",), tuple(_LEARNING), "undone"),
-        "recovered": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "restored"),
-        "distilled": Attacker(("hidden", "clear"), (*_LEARNING, "nearest"), "distilled"),
+        "recovered": Attacker(("hidden", "clear"), (*_LEARNING, *_COMPARING), "restored"),
+        "distilled": Attacker(("hidden", "clear"), (*_LEARNING, *_COMPARING), "distilled"),
         "several": Attacker(("hidden",), tuple(_LEARNING), together=True),
         "film": Attacker(("hidden",), tuple(_LEARNING), "filmed"),
         "inside": Attacker(("hidden",), tuple(_LEARNING), "inside"),
