@@ -17,11 +17,6 @@ from dartblur.privacy.attackers import ATTACKERS
 from dartblur.stages.report import markdown, save_figure
 
 Row = dict[str, Any]
-_COLOURS = {
-    "naive": "#56b4e9", "parrot": "#e69f00", "trained": "#0072b2", "inverted": "#d55e00",
-    "recovered": "#cc79a7", "inside": "#009e73", "taught": "#332288", "several": "#999933",
-    "distilled": "#882255",
-}  # fmt: skip
 
 
 def write_results(
@@ -118,7 +113,7 @@ def figure(rows: Sequence[Row], people: int) -> Figure:
             mine = [r for r in here if r["attacker"] == name]
             x = [methods.index(r["method"]) + wide * (k - (len(ATTACKERS) - 1) / 2) for r in mine]
             values = [r["rank1"] for r in mine]
-            axis.bar(x, values, 0.9 * wide, color=_COLOURS[name], label=name)
+            axis.bar(x, values, 0.9 * wide, color=f"C{k}", label=name)
             axis.errorbar(x, values, _spread(mine), fmt="none", ecolor="#444444", lw=1)
         axis.axhline(100 / people, color="#7f7f7f", ls=":", lw=1, label="chance")
         axis.set_xticks(range(len(methods)), methods)
