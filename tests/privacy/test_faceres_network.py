@@ -171,7 +171,7 @@ def test_the_command_makes_the_file_that_the_recognizer_looks_for(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with pytest.raises(
-        UsageError, match=r"faceres\.onnx: .* -m dartblur\.privacy\.faceres_network"
+        UsageError, match=r"faceres\.onnx, .* -m dartblur\.privacy\.faceres_network"
     ):
         FaceRes()
     file = written(tmp_path, layers(FaceRes.side))

