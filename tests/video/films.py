@@ -17,6 +17,7 @@ from dartblur.anonymizers import Block
 from dartblur.faces import Faces, Image
 from dartblur.video import VideoOptions, VideoReport, VideoTask, anonymize_video
 from dartblur.video.planes import plane_arrays
+from dartblur.video.scheduling import kept_scheduling
 
 RED = (230, 20, 20)
 BLUE = (20, 20, 230)
@@ -122,7 +123,8 @@ def make_film(
                 ]
             )
         out.metadata.update(tags or {})
-        out.start_encoding()
+        with kept_scheduling():
+            out.start_encoding()
         if art is not None:
             _, data = cv2.imencode(".jpg", scene(0, 32, 32, size=8))
             packet = av.Packet(data.tobytes())
