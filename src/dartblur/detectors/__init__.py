@@ -61,7 +61,9 @@ def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:
         Member(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE),
         Member(shipped("retinaface", threads, device), retinaface.decode, 0.5),
     )
-    return Ensemble(members, 0.2 if threshold is None else threshold)
+    least = 0.08 if threshold is None else threshold
+    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4)
 
 
 def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
@@ -71,7 +73,9 @@ def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
         # The tiles of the first one cut faces that fill the frame.
         Member(network, retinaface.decode, 0.5),
     )
-    return Ensemble(members, 0.2 if threshold is None else threshold)
+    least = 0.2 if threshold is None else threshold
+    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4)
 
 
 def _centerface(threshold: float | None, threads: int, device: str) -> Ensemble:

@@ -129,45 +129,33 @@ class Ensemble:
     def search(self, image: Image) -> tuple[Faces, Evidence]:
         """The faces of one picture, best score first; and what was nearly taken for one.
 
-        The evidence has no say in what is found: it is looked for among the boxes that belong to no
-        face.
-        """
+        The evidence is of boxes that belong to no face."""
         if image.size == 0:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
-        least = min(PROPOSED if self.classifier else self.threshold, SUPPORT)
-        faintest = self.threshold * FAINT_SHARE
-        every = [member(image, min(faintest, least)) for member in self.members]
-        found = [(boxes[scores >= least], scores[scores >= least]) for boxes, scores in every]
-        boxes, scores, seen = self._classified(image, *self._fused(found, found, image))
+        least = PROPOSED if self.classifier else min(self.threshold, SUPPORT)
+        found = [member(image, least) for member in self.members]
+        boxes, scores, seen = self._classified(image, *self._fused(found, image))
         sure = scores >= self.threshold
         faces = Faces(boxes[sure], np.clip(scores[sure], 0, 1))
-        others = [self._apart(each, faces) for each in every]
-        boxes, scores, faint_seen = self._classified(image, *self._fused(others, every, image))
-        near = scores >= faintest
-        # With what is too faint to help a face, one may score more than a face must.
-        below = np.nextafter(np.float32(self.threshold), np.float32(0))
-        faint = Faces(boxes[near], np.clip(scores[near], 0, below))
-        return faces, self._evidence(seen[sure], faint, faint_seen[near])
+        apart = box.iou(boxes, faces.boxes).max(axis=1, initial=0) <= self.overlap
+        near = apart & (scores >= self.threshold * FAINT_SHARE) & ~sure
+        faint = Faces(boxes[near], np.clip(scores[near], 0, 1))
+        return faces, self._evidence(seen[sure], faint, seen[near])
 
     def propose(self, image: Image, least: float) -> Faces:
         """What the first stage alone takes for a face with that score or more, best first."""
         if image.size == 0:
             return Faces.empty()
         found = [member(image, least) for member in self.members]
-        boxes, scores, _ = self._fused(found, found, image)
+        boxes, scores, _ = self._fused(found, image)
         return Faces(boxes, np.clip(scores, 0, 1))[scores >= least]
 
     def _evidence(self, seen: IntArray, faint: Faces, faint_seen: IntArray) -> Evidence:
         return Evidence(self.threshold, len(self.members), seen, faint, faint_seen)
 
-    def _fused(
-        self, found: Found, voters: Found, image: Image
-    ) -> tuple[FloatArray, Scores, IntArray]:
-        """Boxes within the picture, one a face, their scores, and how many members saw each.
-
-        voters: boxes of each member that count as its having seen a face.
-        """
+    def _fused(self, found: Found, image: Image) -> tuple[FloatArray, Scores, IntArray]:
+        """Boxes within the picture, one a face, their scores, and how many members saw each."""
         boxes, scores, deviation = fuse(
             np.concatenate([boxes for boxes, _ in found]),
             np.concatenate([scores for _, scores in found]),
@@ -176,7 +164,7 @@ class Ensemble:
         height, width = image.shape[:2]
         zooms = np.array([member.factor(height, width) for member in self.members])
         heights = (boxes[:, 3] - boxes[:, 1])[:, None] * zooms
-        best = best_overlaps(boxes, [boxes for boxes, _ in voters])
+        best = best_overlaps(boxes, [boxes for boxes, _ in found])
         if self.vote:
             scores = _sigmoid(_logit(scores) + self.vote * votes(best, heights, self.overlap))
         reach = self.spread * deviation * np.array([-1, -1, 1, 1], np.float32)
@@ -197,11 +185,6 @@ class Ensemble:
         scores = _sigmoid(_logit(scores) + self.weight * self.classifier(image, boxes))
         order = np.argsort(-scores, kind="stable")
         return boxes[order], scores[order], seen[order]
-
-    def _apart(self, found: tuple[FloatArray, Scores], faces: Faces) -> tuple[FloatArray, Scores]:
-        boxes, scores = found
-        free = box.iou(boxes, faces.boxes).max(axis=1, initial=0) <= self.overlap
-        return boxes[free], scores[free]
 
 
 def best_overlaps(boxes: FloatArray, found: Sequence[FloatArray]) -> npt.NDArray[np.floating]:
