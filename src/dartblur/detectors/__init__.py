@@ -73,7 +73,7 @@ def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
         # The tiles of the first one cut faces that fill the frame.
         Member(network, retinaface.decode, 0.5),
     )
-    least = 0.2 if threshold is None else threshold
+    least = 0.12 if threshold is None else threshold
     classifier = BoxClassifier(shipped("box_classifier", threads, device))
     return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4)
 
