@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dartblur.detectors import make_detector
 from dartblur.detectors.network import shipped
 from dartblur.detectors.second_stage import BoxClassifier
 
@@ -64,3 +65,11 @@ def test_the_second_stage_knows_a_face_from_a_zip() -> None:
     logits = BoxClassifier(shipped("box_classifier"))(image, boxes)
     assert logits[0] > 1
     assert (logits[1:] < -1).all()
+
+
+@pytest.mark.skipif(not ASTRONAUT.is_file(), reason="runs from a checkout only")
+@pytest.mark.parametrize("name", ["fast", "film"])
+def test_nothing_but_her_face_is_found(name: str) -> None:
+    image = np.asarray(Image.open(ASTRONAUT).convert("RGB"))
+    [faces] = make_detector(name)([image])
+    np.testing.assert_allclose(faces.boxes, [[178, 57, 272, 177]], atol=3)
