@@ -63,6 +63,30 @@ def test_a_single_sighting_is_extended_too() -> None:
     assert sum(len(c.faces) for c in covers) == 2 * 12 + 1
 
 
+def faint(score: float) -> Faces:
+    return Faces(box_at(10).boxes, np.array([score], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("score", "every", "others", "hidden"),
+    [
+        (0.19, 1, (), 1),  # where it was seen, alone
+        (0.21, 1, (), 25),
+        (0.19, 1, (24,), 29),  # seen twice
+        (0.19, 10, (), 25),  # looked at too seldom to say
+    ],
+)
+def test_one_faint_sighting_is_hidden_where_it_was_seen(
+    score: float, every: int, others: tuple[int, ...], hidden: int
+) -> None:
+    frames: list[Faces | None] = [Faces.empty() if i % every == 0 else None for i in range(60)]
+    for i in (20, *others):
+        frames[i] = faint(score)
+    covers = follow(frames)
+    assert sum(len(c.faces) for c in covers) == hidden
+    assert len(covers[20].faces) == 1
+
+
 def test_a_cut_of_scene_ends_tracks_on_both_sides() -> None:
     frames = [box_at(10) if i < 10 else Faces.empty() for i in range(20)]
     frames += [box_at(300) if i >= 10 else Faces.empty() for i in range(20)]

@@ -31,6 +31,9 @@ FARTHEST = 2.0
 """The most that it grows to."""
 SIZE_RATIO = 2.0
 """How much a face may seem to grow or shrink from one sighting to the next."""
+FAINT, BESIDE = 0.2, 4
+"""A single sighting that scores less, while so many other frames within the look-around that were
+looked at show nothing there, is hidden where it was seen alone: a hand or a sleeve, mostly."""
 SPREAD = 0.25
 """How much wider a cover gets on every side towards the end of the look-around."""
 
@@ -130,18 +133,20 @@ class Tracker:
 
     lookaround: seconds for which a track reaches back before its first sighting and on after its
         last. bridge: the longest gap between two sightings, in seconds, that is filled. The larger
-        of the two is the delay.
+        of the two is the delay. faint: a single sighting that scores less does not reach, see
+        `FAINT`.
 
     Raises:
         ValueError: a negative number of seconds.
     """
 
-    def __init__(self, lookaround: float = 0.5, bridge: float = 2.0) -> None:
+    def __init__(self, lookaround: float = 0.5, bridge: float = 2.0, faint: float = FAINT) -> None:
         if not (lookaround >= 0 and bridge >= 0):
             raise ValueError(f"lookaround and bridge must be 0 or more: {lookaround}, {bridge}")
-        self._lookaround, self._bridge = lookaround, bridge
+        self._lookaround, self._bridge, self._faint = lookaround, bridge, faint
         self._waiting: deque[_Frame] = deque()
         self._tracks: list[_Track] = []
+        self._looked: deque[float] = deque()
         self._scene = 0
         self._now = -np.inf
         self.count = 0
@@ -161,6 +166,7 @@ class Tracker:
         self._scene += cut
         self._waiting.append(_Frame(time, self._scene))
         if faces is not None:
+            self._looked.append(time)
             self._match(time, faces)
         delay = max(self._lookaround, self._bridge)
         settled = []
@@ -184,7 +190,8 @@ class Tracker:
         frame = self._waiting.popleft()
         rows, scores, numbers, seen = [], [], [], []
         for track in self._tracks:
-            early, late = track.born - self._lookaround, track.last + self._lookaround
+            reach = self._reach(track)
+            early, late = track.born - reach, track.last + reach
             if track.scene != frame.scene or not early <= frame.time <= late:
                 continue
             nearest = int(np.argmin(np.abs(np.array(track.times) - frame.time)))
@@ -199,6 +206,13 @@ class Tracker:
             Faces(boxes, np.array(scores, np.float32), tracks=np.array(numbers, np.int64)),
             np.array(seen, np.bool_),
         )
+
+    def _reach(self, track: _Track) -> float:
+        """For how long it is hidden beyond its first and its last sighting."""
+        if len(track.times) > 1 or track.scores[0] >= self._faint:
+            return self._lookaround
+        beside = sum(0 < abs(time - track.born) <= self._lookaround for time in self._looked)
+        return 0 if beside >= BESIDE else self._lookaround
 
     def _match(self, time: float, faces: Faces) -> None:
         """Gives each detection to the track that expects it, nearest first, or to a new one."""
@@ -231,6 +245,8 @@ class Tracker:
         for track in self._tracks:
             track.forget(horizon)
         keep = max(self._lookaround, self._bridge)
+        while self._looked and self._looked[0] < done.time - 2 * self._lookaround:
+            self._looked.popleft()
         self._tracks = [
             t
             for t in self._tracks

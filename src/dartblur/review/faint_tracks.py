@@ -41,7 +41,7 @@ def with_faint_tracks(tracks: FilmTracks) -> FilmTracks:
 
 def _followed(tracks: FilmTracks) -> list[Tracked]:
     """The covers of every frame."""
-    tracker = Tracker(tracks.options.lookaround, tracks.options.bridge)
+    tracker = Tracker(tracks.options.lookaround, tracks.options.bridge, faint=0)
     ends = np.searchsorted(tracks.faint_frames, np.arange(len(tracks.pts) + 1))
     settled: list[Tracked] = []
     for number, time in enumerate(tracks.times.tolist()):
