@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dartblur.detectors.ensemble import PROPOSED, Ensemble, Member
+from dartblur.detectors.ensemble import Ensemble, Member
 from dartblur.detectors.second_stage import BOX, SIDE, BoxClassifier, crops
 from dartblur.onnx_runtime import Inputs, Network
 
@@ -106,7 +106,7 @@ def test_the_second_stage_has_a_say_in_what_is_a_face() -> None:
     [every] = Ensemble(members, 0.001, classifier=classifier, weight=1)([image])
     assert every.boxes[:, 0].tolist() == [40, 4]
     assert every.scores[0] > every.scores[1]
-    proposed = both.propose(image, PROPOSED)
+    proposed = both.propose(image, both.proposed)
     assert proposed.boxes[:, 0].tolist() == [4, 40]
     np.testing.assert_allclose(proposed.scores, [0.4, 0.3], atol=1e-6)
 

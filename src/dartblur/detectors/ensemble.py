@@ -22,8 +22,6 @@ Decode = Callable[[Maps, int, float], tuple[FloatArray, FloatArray]]
 OVERLAP_WITHIN = 0.5
 # Boxes below the threshold, down to this score, still help to place the ones above it.
 SUPPORT = 0.14
-# Of the first stage, the least score of a box that the second stage is shown.
-PROPOSED = 0.05
 # Heights in pixels of its input between which a member finds nearly every face that any finds; it
 # has no vote on other sizes.
 SEEN_WELL = (20, 256)
@@ -111,7 +109,8 @@ class Ensemble:
     spread: by how many standard deviations of its members' edges a box reaches beyond their mean.
     overlap: two boxes whose intersection over union exceeds it are one face.
     classifier: the second stage, if there is one. weight: what it counts: so many times its logit
-        is added to a score's.
+        is added to a score's. proposed: the least score, of the first stage, of a box that it is
+        shown.
     """
 
     members: tuple[Member, ...]
@@ -121,6 +120,7 @@ class Ensemble:
     overlap: float = 0.4
     classifier: BoxClassifier | None = None
     weight: float = 0.0
+    proposed: float = 0.05
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
         """The faces of each picture, best score first."""
@@ -133,7 +133,7 @@ class Ensemble:
         if image.size == 0:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
-        least = PROPOSED if self.classifier else min(self.threshold, SUPPORT)
+        least = self.proposed if self.classifier else min(self.threshold, SUPPORT)
         found = [member(image, least) for member in self.members]
         boxes, scores, seen = self._classified(image, *self._fused(found, image))
         sure = scores >= self.threshold
@@ -180,7 +180,7 @@ class Ensemble:
         """What the first stage proposes, scored by both."""
         if self.classifier is None:
             return boxes, scores, seen
-        shown = scores >= PROPOSED
+        shown = scores >= self.proposed
         boxes, scores, seen = boxes[shown], scores[shown], seen[shown]
         scores = _sigmoid(_logit(scores) + self.weight * self.classifier(image, boxes))
         order = np.argsort(-scores, kind="stable")
