@@ -29,9 +29,9 @@ class Protection:
 
 PROTECTIONS: Mapping[ProtectionName, Protection] = MappingProxyType(
     {
-        "photos": Protection("dartblur", MethodSettings(generator="compact"), 40),
-        "data": Protection("dartblur", MethodSettings(generator="wide"), 19),
-        "strict": Protection("block", MethodSettings(), 13, margin=0.5),
+        "photos": Protection("dartblur", MethodSettings(generator="compact"), 41),
+        "data": Protection("dartblur", MethodSettings(generator="wide"), 26),
+        "strict": Protection("block", MethodSettings(), 4, margin=0.5),
     }
 )
 """From the nicest look to the least that is told of a person."""
