@@ -129,7 +129,8 @@ class Ensemble:
     def search(self, image: Image) -> tuple[Faces, Evidence]:
         """The faces of one picture, best score first; and what was nearly taken for one.
 
-        The evidence is of boxes that belong to no face."""
+        The evidence is of boxes that belong to no face.
+        """
         if image.size == 0:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)

@@ -15,7 +15,7 @@ import numpy as np
 
 from dartblur.faces import FloatArray
 from dartblur.privacy.people import Photo
-from dartblur.privacy.recognizers import Recognizer
+from dartblur.privacy.recognizers import Recognizer, of_length_1
 from dartblur.privacy.views import Photographer, Scene
 from dartblur.privacy.work import Embed, Undo
 
@@ -38,7 +38,7 @@ def filmed(take: Photographer, photo: Photo, box: FloatArray) -> Iterator[Frame]
     box: (4,), of the face in the photo as it is.
     """
     clear, box = take.sized(photo, box)
-    yield Frame(take.hidden(photo, clear, box), np.eye(2, 3, dtype=np.float32))
+    yield Frame(take.hidden(clear, box), np.eye(2, 3, dtype=np.float32))
     # The same for all photos: who is on one tells nothing of how it moves.
     rng = np.random.default_rng(0)
     sides, middle = box[2:] - box[:2], (box[:2] + box[2:]) / 2
@@ -52,7 +52,7 @@ def filmed(take: Photographer, photo: Photo, box: FloatArray) -> Iterator[Frame]
         where = move @ np.append(middle, 1)
         there = np.concatenate([where - scale * sides / 2, where + scale * sides / 2])
         there += rng.normal(0, _WOBBLE, 4) * np.tile(sides, 2)
-        scene = take.hidden(photo, np.asarray(moved, np.uint8), there.astype(np.float32))
+        scene = take.hidden(np.asarray(moved, np.uint8), there.astype(np.float32))
         yield Frame(scene, cv2.invertAffineTransform(move).astype(np.float32))
 
 
@@ -91,8 +91,7 @@ class EmbedFilm(Embed):
         if not self.averaged:
             return self._vector(fused(frames), recognizer, undo)
         each = [self._vector(frame.scene, recognizer, undo) for frame in frames]
-        mean = np.mean(each, axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+        return of_length_1(np.mean(each, axis=0))
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""

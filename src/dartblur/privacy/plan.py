@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
@@ -225,7 +224,7 @@ class _Planner:
             "mean of frames": replace(mean, averaged=True),
         }
         # Of what a generator painted nothing is undone in the mean of frames.
-        if not isinstance(plain.hiding.anonymizer(), Dartblur):
+        if damping_for(plain.hiding) is not None:
             for damping in self._dampings(method):
                 views[f"mean frame, damping {damping:g}"] = replace(mean, damping=damping)
         return views

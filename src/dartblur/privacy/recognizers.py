@@ -70,7 +70,7 @@ class Dlib:
 
     def embed(self, square: Image) -> FloatArray:
         """See `Recognizer`."""
-        return _of_length_1(self._network.run(None, {"squares": square[None]})[0])
+        return of_length_1(self._network.run(None, {"squares": square[None]})[0])
 
     def network(self) -> bytes:
         """See `Recognizer`."""
@@ -99,7 +99,7 @@ class FaceNet:
         values = square.astype(np.float32)
         values = (values - values.mean()) / max(float(values.std()), 1 / np.sqrt(values.size))
         self._network.setInput(values.transpose(2, 0, 1)[None])
-        return _of_length_1(self._network.forward()[0])
+        return of_length_1(self._network.forward()[0])
 
     def network(self) -> None:
         """See `Recognizer`."""
@@ -131,7 +131,7 @@ class FaceRes:
 
     def embed(self, square: Image) -> FloatArray:
         """See `Recognizer`."""
-        return _of_length_1(self._network.run(None, {"squares": square[None]})[0])
+        return of_length_1(self._network.run(None, {"squares": square[None]})[0])
 
     def network(self) -> bytes:
         """See `Recognizer`."""
@@ -152,7 +152,7 @@ class Pixels:
         """See `Recognizer`."""
         cells = cv2.resize(square, (self._CELLS, self._CELLS), interpolation=cv2.INTER_AREA)
         values = cells.astype(np.float32)
-        return _of_length_1(values - values.mean())
+        return of_length_1(values - values.mean())
 
     def network(self) -> None:
         """See `Recognizer`."""
@@ -201,6 +201,7 @@ def _upright(box: Boxes, side: int, margin: float) -> FloatArray:
     return np.array([[scale, 0, left], [0, scale, top]], np.float32)
 
 
-def _of_length_1(vector: Any) -> FloatArray:
+def of_length_1(vector: Any) -> FloatArray:
+    """The vector, (D,), scaled; one of zeros stays."""
     values = np.asarray(vector, np.float32).ravel()
     return np.asarray(values / max(float(np.linalg.norm(values)), 1e-12), np.float32)

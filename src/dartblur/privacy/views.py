@@ -82,22 +82,32 @@ class Photographer:
             PictureError: the photo, or the one that another tool hid, cannot be read or has another
                 size.
         """
-        return self.hidden(photo, *self.sized(photo, box))
+        native = read_image(self._root / photo.path)
+        clear, box = self._sized(native, box)
+        if self._hiding.folder is None:
+            return self.hidden(clear, box)
+        brought = _brought(self._hiding.folder / photo.path, native)
+        return self._scene(clear, _stretched(brought, clear.shape[1], clear.shape[0]), box)
 
     def sized(self, photo: Photo, box: FloatArray) -> tuple[Image, FloatArray]:
         """The clear photo in which the box, (4,), is as wide as asked, and the box in it."""
-        factor = self._size / float(box[2] - box[0])
-        return resized(read_image(self._root / photo.path), factor), box * np.float32(factor)
+        return self._sized(read_image(self._root / photo.path), box)
 
-    def hidden(self, photo: Photo, clear: Image, box: FloatArray) -> Scene:
-        """The scene of a photo of that size, or of another picture if no other tool hides."""
-        pixels = hidden_box(box, clear, self._hiding.margin)
-        hidden = clear
-        if self._hiding.folder is not None:
-            hidden = _brought(self._root / photo.path, self._hiding.folder / photo.path, clear)
-        elif self._hide is not None:
-            hidden = self._hide(clear, Faces(pixels[None].astype(np.float32)))
-        return Scene(clear, hidden, box, pixels, self._hiding.margin)
+    def hidden(self, clear: Image, box: FloatArray) -> Scene:
+        """The scene of a picture of that size, by a method that is no other tool's."""
+        scene = self._scene(clear, clear, box)
+        if self._hide is None:
+            return scene
+        face = Faces(scene.hidden_box[None].astype(np.float32))
+        return scene._replace(hidden=self._hide(clear, face))
+
+    def _sized(self, native: Image, box: FloatArray) -> tuple[Image, FloatArray]:
+        factor = self._size / float(box[2] - box[0])
+        return resized(native, factor), box * np.float32(factor)
+
+    def _scene(self, clear: Image, hidden: Image, box: FloatArray) -> Scene:
+        margin = self._hiding.margin
+        return Scene(clear, hidden, box, hidden_box(box, clear, margin), margin)
 
 
 def only_inside(image: Image, box: IntArray) -> Image:
@@ -139,12 +149,11 @@ def _stretched(image: Image, width: int, height: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 
-def _brought(native: Path, path: Path, clear: Image) -> Image:
-    """What another tool made of the photo `native`, as large as the clear photo is now."""
-    image, before = read_image(path), read_image(native)
-    if image.shape != before.shape:
+def _brought(path: Path, clear: Image) -> Image:
+    image = read_image(path)
+    if image.shape != clear.shape:
         raise PictureError(
             f"{path}: {image.shape[1]} × {image.shape[0]} pixels, but the clear photo has "
-            f"{before.shape[1]} × {before.shape[0]}; anonymize without changing the size"
+            f"{clear.shape[1]} × {clear.shape[0]}; anonymize without changing the size"
         )
-    return _stretched(image, clear.shape[1], clear.shape[0])
+    return image

@@ -19,7 +19,7 @@ from dartblur.errors import InputError
 from dartblur.faces import FloatArray, Image
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.people import Photo
-from dartblur.privacy.recognizers import RECOGNIZERS, Recognizer
+from dartblur.privacy.recognizers import RECOGNIZERS, Recognizer, of_length_1
 from dartblur.privacy.views import (
     Alignment,
     Hiding,
@@ -176,8 +176,8 @@ def placed(scene: Scene, shown: Image, recognizer: Recognizer, alignment: Alignm
 def embedded(square: Image, recognizer: Recognizer) -> FloatArray:
     """What a recognizer says of a square and of its mirror image, (D,) of length 1: the mean of
     both tells more of a hidden face than one."""
-    both = recognizer.embed(square) + recognizer.embed(np.ascontiguousarray(square[:, ::-1]))
-    return np.asarray(both / max(float(np.linalg.norm(both)), 1e-12), np.float32)
+    mirrored = np.ascontiguousarray(square[:, ::-1])
+    return of_length_1(recognizer.embed(square) + recognizer.embed(mirrored))
 
 
 def square_of(shown: Image, place: FloatArray, recognizer: Recognizer) -> Image:
