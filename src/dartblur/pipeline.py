@@ -37,6 +37,8 @@ SAME_FACE = 0.4
 HIDDEN = 0.9
 # Of one picture's, the best that are told of: what it takes to remember them is bounded.
 MOST_FAINT = 200
+MAX_BOXES = 20_000
+"""That a file may give for one picture: ten times the faces of the fullest photo of WIDER FACE."""
 _log = logging.getLogger("dartblur.pipeline")
 
 
@@ -198,9 +200,14 @@ def usable_boxes(
     """The faces given by a file that cover a pixel of the picture, and a note of the others.
 
     Raises:
-        BoxesError: none does, or they are for a picture of another size.
+        BoxesError: none does, they are more than `MAX_BOXES`, or for a picture of another size.
     """
     height, width = size
+    if len(given.faces) > MAX_BOXES:
+        raise BoxesError(
+            f"{source}: is given {len(given.faces):,} boxes, and may have {MAX_BOXES:,}: they are "
+            "blended into each other one by one"
+        )
     if given.size is not None and given.size != size:
         raise BoxesError(
             f"{source}: is {width} × {height} pixels when upright, "

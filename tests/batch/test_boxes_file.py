@@ -9,6 +9,9 @@ import pytest
 from PIL import Image as Pillow
 from tests.conftest import Outcome
 from tests.pictures import assert_is_hidden, blocked, middle, state, textured, tree
+from tests.video.films import make_film
+
+from dartblur.pipeline import MAX_BOXES
 
 Hide = Callable[..., Outcome]
 Save = Callable[..., Path]
@@ -44,6 +47,46 @@ def test_there_and_back(tmp_path: Path, folder: Path, hide: Hide) -> None:
     for name in ("a.png", "sub/b.png"):
         one, two = (tmp_path / out / name for out in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
+
+
+def test_one_picture_to_one_file_there_and_back(tmp_path: Path, folder: Path, hide: Hide) -> None:
+    """Files of boxes tell of inputs, as those of `detect` do, whatever the output is called."""
+    source, file = folder / "a.png", tmp_path / "boxes.json"
+    assert hide(source, "-o", tmp_path / "safe.png", "--boxes-out", file).status == 0
+    assert [image["file_name"] for image in json.loads(file.read_text())["images"]] == ["a.png"]
+    given = coco(tmp_path / "b.json", {"a.png": [[1, 2, 5, 6]]})
+    assert hide(source, "-o", tmp_path / "other.png", "--boxes", given).status == 0
+    safe = np.array(Pillow.open(tmp_path / "other.png"))
+    np.testing.assert_array_equal(safe, blocked(IMAGE, [1, 2, 6, 8]))
+    # Mended boxes are seen by a second run.
+    given = coco(given, {"a.png": [[11, 2, 5, 6]]})
+    assert hide(source, "-o", tmp_path / "other.png", "--boxes", given).status == 0
+    safe = np.array(Pillow.open(tmp_path / "other.png"))
+    np.testing.assert_array_equal(safe, blocked(IMAGE, [11, 2, 16, 8]))
+
+
+def test_one_film_to_one_file_there_and_back(tmp_path: Path, hide: Hide) -> None:
+    film, boxes = make_film(tmp_path / "a.mp4"), tmp_path / "boxes"
+    assert hide(film, "-o", tmp_path / "safe.mp4", "--film-boxes-out", boxes).status == 0
+    assert tree(boxes) == ["a.mp4.jsonl"]
+    made = tmp_path / "b.mp4"
+    assert hide(film, "-o", made, "--film-boxes", boxes).status == 0
+    assert made.read_bytes() == (tmp_path / "safe.mp4").read_bytes()
+    # Mended boxes are seen by a second run.
+    head, *_ = (boxes / "a.mp4.jsonl").read_text().splitlines()
+    (boxes / "a.mp4.jsonl").write_text(head)
+    assert hide(film, "-o", made, "--film-boxes", boxes).status == 0
+    assert made.read_bytes() != (tmp_path / "safe.mp4").read_bytes()
+
+
+def test_more_boxes_than_anyone_could_mean(tmp_path: Path, folder: Path, hide: Hide) -> None:
+    """A million of them would be blended for minutes."""
+    rows = [[1 + i % 40, 2, 5, 6] for i in range(MAX_BOXES + 1)]
+    file = coco(tmp_path / "b.json", {"a.png": rows, "sub/b.png": rows[1:]})
+    outcome = hide(folder, "-o", tmp_path / "out", "--boxes", file)
+    assert outcome.status == 1
+    assert "a.png: is given 20,001 boxes, and may have 20,000" in outcome.error
+    assert tree(tmp_path / "out") == ["sub/b.png"]
 
 
 def test_boxes_out_of_a_second_run_are_complete(tmp_path: Path, folder: Path, hide: Hide) -> None:

@@ -187,7 +187,7 @@ class _AnonymizeRun:
                     job,
                     self.hide.digest(asdict(self.films), boxes and stamp_of(boxes), film=True),
                 )
-            elif self.boxes_of and (given := self.boxes_of(job.relative.as_posix())):
+            elif self.boxes_of and (given := self.boxes_of(job.listed)):
                 yield job, self.hide.digest_with(plain, given)
             else:
                 yield job, plain

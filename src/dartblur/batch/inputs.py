@@ -6,12 +6,13 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from dartblur.batch.stamps import Stamp, stamp_of
 from dartblur.errors import UsageError
 from dartblur.images import PICTURE_SUFFIXES
 from dartblur.video import VIDEO_SUFFIXES, is_video
+from dartblur.video.places import PIPE
 
 _SUFFIXES = PICTURE_SUFFIXES | VIDEO_SUFFIXES
 
@@ -33,6 +34,11 @@ class Job:
     stamp: Stamp | None = None
 
     @property
+    def listed(self) -> str:
+        """What files of boxes call it: its path below the inputs, with forward slashes."""
+        return listed_name(self.relative, self.source)
+
+    @property
     def is_film(self) -> bool:
         """True for a film, by the name of its output: standard input has none of its own."""
         return is_video(self.relative)
@@ -41,6 +47,14 @@ class Job:
         """The real path, size and time of the source: what tells it from every other."""
         real_path = self.real_path or os.path.realpath(self.source)
         return real_path, *(self.stamp or stamp_of(self.source))
+
+
+def listed_name(output: PurePath, source: PurePath) -> str:
+    """What files of boxes call an input: it may go to a file that is called otherwise.
+
+    output: below the output folder. Standard input has no name but its output's.
+    """
+    return (output if str(source) == PIPE else output.with_name(source.name)).as_posix()
 
 
 @dataclass(frozen=True)

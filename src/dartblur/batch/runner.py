@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
-from dartblur.batch.inputs import Job
+from dartblur.batch.inputs import Job, listed_name
 from dartblur.batch.ledger import Ledger, failure_line
 from dartblur.batch.options import RunOptions
 from dartblur.batch.parallel import parallel_map
@@ -97,7 +97,8 @@ def _coco_rows(ledger: Ledger) -> Iterable[PictureBoxes]:
         if not record.frames:
             rows = np.array(record.boxes, np.float32).reshape(-1, 5)
             faces = Faces(rows[:, :4], np.clip(rows[:, 4], 0, 1))
-            yield PictureBoxes(record.file, (record.height, record.width), faces)
+            name = listed_name(PurePath(record.file), PurePath(record.source))
+            yield PictureBoxes(name, (record.height, record.width), faces)
 
 
 def check_json_targets(paths: Iterable[Path]) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dartblur.video import ProgressCallback
 
 BoxesOf = Callable[[str], PictureBoxes | None]
-"""The given boxes of a file, by its path below the output; None where there are none."""
+"""The given boxes of a file, by its path below the inputs; None where there are none."""
 _log = logging.getLogger("dartblur.batch")
 
 
@@ -101,7 +101,7 @@ class Worker:
     def _given(self, job: Job) -> PictureBoxes | None:
         if self.given is None:
             return None
-        listed = self.given(job.relative.as_posix())
+        listed = self.given(job.listed)
         if listed is None and self.options.boxes_mode == "instead":
             raise BoxesError(f"{job.source}: {self.options.boxes} does not list it")
         return listed
@@ -161,4 +161,4 @@ class Worker:
 
 def boxes_file_of(folder: Path | None, job: Job) -> Path | None:
     """The file of one film's boxes in a folder of such files."""
-    return folder and folder / job.relative.with_name(job.relative.name + ".jsonl")
+    return folder and folder / f"{job.listed}.jsonl"
