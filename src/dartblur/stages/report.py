@@ -60,14 +60,14 @@ def provenance(settings: Any, packages: Sequence[str]) -> dict[str, Any]:
     names = ("dartblur", *packages)
     return {
         "command": shlex.join(["dartblur", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: version(name) for name in names} | {"python": sys.version.split()[0]},
         "config": asdict(settings),
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of a checkout, "" in an installed package."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=12"],
