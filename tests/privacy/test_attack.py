@@ -158,6 +158,27 @@ def test_faces_are_painted_back_by_what_other_people_taught(
     assert {p: p.stat().st_mtime_ns for p in networks} == made
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_recognizer_teaches_who_paints_faces_back(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="comes with the extra train")
+    pytest.importorskip("onnx", reason="comes with the extra privacy")
+    from tests.privacy.brightness import Brightness
+
+    for module in (plan, work):
+        monkeypatch.setattr(module, "RECOGNIZERS", {"pixels": Brightness})
+    monkeypatch.setattr(plan, "EVERY", 2)
+    networks = {}
+    for weight in (0.0, 1.0):
+        recovery = replace(TINY["recovery"], identity=weight)
+        out = tmp_path / f"run-{weight}"
+        run(data, out, **TINY | {"recovery": recovery}, methods=("gaussian-1",))
+        networks[weight] = {path.read_bytes() for path in (out / "stages").glob("train-*")}
+    assert len(networks[0.0]) == len(networks[1.0]) == 2
+    assert not networks[0.0] & networks[1.0]
+
+
 DISTILLED = {"attackers": ("naive", "distilled"), "people": 2}
 SHORT = Distillation(rounds=3, batch=2, width=2, side=16)
 
@@ -309,6 +330,8 @@ def test_what_is_not_installed_is_named_with_its_extra(
         ({"alignments": ("eyes",)}, "there is no alignment 'eyes'"),
         ({"recovery": Recovery(methods=("blok",))}, "recovery.methods: blok is not among"),
         ({"recovery": Recovery(rounds=0)}, "recovery: rounds, .* must be positive"),
+        ({"recovery": Recovery(identity=-1)}, "recovery.identity must be 0 or more"),
+        ({"recovery": Recovery(identity=1)}, "pixels has no network to learn through; name dlib"),
         ({"distillation": Distillation(methods=("x",))}, "distillation.methods: x is not among"),
         ({"distillation": Distillation(batch=1)}, "distillation: .* batch more than 1"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),

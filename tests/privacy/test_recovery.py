@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,14 @@ import pytest
 from tests.pictures import textured
 
 torch = pytest.importorskip("torch", reason="comes with the extra train")
+pytest.importorskip("onnx", reason="comes with the extra privacy")
+
+from tests.privacy.brightness import Brightness
 
 from dartblur.privacy.config import Recovery
-from dartblur.privacy.recovery import Restorer, pair, train
+from dartblur.privacy.recovery import Identity, Restorer, look, pair, train
 from dartblur.privacy.views import Scene
+from dartblur.privacy.work import square_of
 
 BOX = np.array([10, 8, 50, 56])
 SETTINGS = Recovery(rounds=30, batch=2, width=0.05, side=32, learning_rate=0.01)
@@ -57,3 +62,69 @@ def test_the_mask_is_where_the_box_lies(tmp_path: Path) -> None:
     changed = (hidden != clear).any(0)
     assert (changed & ~mask[0]).float().mean() < 0.05
     assert mask.float().mean() == pytest.approx((0.75) ** 2, abs=0.05)
+
+
+def tinted(shift: int) -> Scene:
+    """Faces that differ by colour, which is hidden."""
+    it = scene()
+    clear = np.roll(it.clear, shift, axis=2) // (2, 1, 1) + np.uint8(10)
+    hidden = clear.copy()
+    hidden[8:56, 10:50] = 128
+    return it._replace(clear=clear.astype(np.uint8), hidden=hidden.astype(np.uint8))
+
+
+def test_a_recognizer_looks_at_what_is_painted_where_it_lies() -> None:
+    it = scene()
+    [window] = [pair(it, 64)]
+    eye = look(it, 64, Brightness(), np.ones(3, np.float32))
+    grid = torch.nn.functional.affine_grid(eye.place[None], [1, 3, 24, 24], align_corners=False)
+    seen = torch.nn.functional.grid_sample(window.hidden[None].float(), grid, align_corners=False)
+    assert (seen[0] - eye.square).abs().mean() < 3
+    moved = torch.nn.functional.grid_sample(
+        window.hidden[None].float(), grid + 0.1, align_corners=False
+    )
+    assert (moved[0] - eye.square).abs().mean() > 6
+
+
+def test_its_loss_is_nothing_where_the_clear_face_is_painted() -> None:
+    scenes = [tinted(shift) for shift in range(3)]
+    recognizer = Brightness()
+    looks = []
+    for it in scenes:
+        place = recognizer.align(it.clear, it.box)
+        vector = recognizer.embed(square_of(it.clear, place, recognizer))
+        looks.append(look(it, 64, recognizer, vector))
+    loss = Identity(recognizer, looks)
+    pairs = [pair(it, 64) for it in scenes]
+    mask = torch.stack([each.mask for each in pairs])
+    clear, hidden = (torch.stack([each[k] for each in pairs]).float() for k in (1, 0))
+    assert loss(clear, mask, [0, 1, 2]) < 0.01
+    assert loss(hidden, mask, [0, 1, 2]) > 0.3
+    assert loss(clear, mask, [1, 2, 0]) > 0.3
+    hidden.requires_grad_()
+    loss(hidden, mask, [0, 1, 2]).backward()
+    assert hidden.grad is not None
+    assert (hidden.grad.abs().sum(1, keepdim=True) > 0)[~mask].float().mean() < 0.1
+
+
+def test_it_trains_with_a_recognizer_s_loss_and_goes_on(tmp_path: Path) -> None:
+    scenes = [tinted(shift) for shift in range(3)]
+    recognizer = Brightness()
+    vectors = [
+        recognizer.embed(square_of(it.clear, recognizer.align(it.clear, it.box), recognizer))
+        for it in scenes
+    ]
+    loss = Identity(
+        recognizer, [look(it, 32, recognizer, v) for it, v in zip(scenes, vectors, strict=True)]
+    )
+    pairs, settings = [pair(it, 32) for it in scenes], replace(SETTINGS, identity=1.0)
+    for name, until, before in (("whole", 4, None), ("first", 2, None), ("second", 4, "first")):
+        begun = tmp_path / before if before else None
+        train(pairs, settings, 0, until, begun, tmp_path / name, loss)
+    train(pairs, settings, 0, 4, None, tmp_path / "without")
+    whole, second, without = (
+        torch.load(tmp_path / name, weights_only=True)["network"]
+        for name in ("whole", "second", "without")
+    )
+    assert all(torch.equal(whole[name], second[name]) for name in whole)
+    assert any(not torch.equal(whole[name], without[name]) for name in whole)

@@ -100,8 +100,12 @@ def make_plan(config: AttackConfig, data: Path) -> Plan:
         UsageError: the package of a recognizer is missing.
     """
     check(config)
-    for name in config.recognizers:
-        RECOGNIZERS[name]()
+    first, *_ = [RECOGNIZERS[name]() for name in config.recognizers]
+    if config.recovery.identity and first.network() is None:
+        raise ConfigError(
+            f"recovery.identity: {config.recognizers[0]} has no network to learn through; name "
+            "dlib or faceres first in --recognizers"
+        )
     everyone = read_people(data, config.people, config.photos, config.validation)
     planner = _Planner(config, data, *_groups(everyone))
     _check_others(planner, data)
@@ -284,12 +288,17 @@ class _Planner:
         """The last of the stages that train the recovery."""
         settings, seed = self.config.recovery, self.config.seed
         hiding = self._hiding_others(hiding)
+        recognizer, inputs = "", [self._locate_others]
+        if settings.identity:
+            recognizer = self.config.recognizers[0]
+            told = Embed(self.data, self.others, Hiding(CLEAR), size, recognizer)
+            inputs.append(self._embedded(told))
         trained: tuple[Stage, ...] = ()
         for begin in range(0, settings.rounds, EVERY):
             until = min(begin + EVERY, settings.rounds)
-            work = Train(self.data, self.others, hiding, size, settings, seed, until)
+            work = Train(self.data, self.others, hiding, size, settings, seed, until, recognizer)
             title = f"{size} px: train the recovery from {hiding.method} to round {until}"
-            trained = (Stage(title, work, (self._locate_others, *trained)),)
+            trained = (Stage(title, work, (*inputs, *trained)),)
         return trained[0]
 
     def _student(self, hiding: Hiding, size: int, recognizer: str) -> Stage:
@@ -351,6 +360,8 @@ def check(config: AttackConfig) -> None:
     own = config.recovery
     if min(own.rounds, own.batch, own.side) < 1 or min(own.width, own.learning_rate) <= 0:
         raise ConfigError("recovery: rounds, batch, side, width, learning_rate must be positive")
+    if not 0 <= own.identity < float("inf"):
+        raise ConfigError(f"recovery.identity must be 0 or more, not {own.identity}")
     its = config.distillation
     whole = (its.rounds, its.batch - 1, its.smallest, its.width, its.side)
     if min(whole) < 1 or its.learning_rate <= 0:

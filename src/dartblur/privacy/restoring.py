@@ -15,7 +15,7 @@ from dartblur.faces import Image
 from dartblur.privacy.config import Recovery
 from dartblur.privacy.people import Photo
 from dartblur.privacy.views import Hiding, Photographer, Scene
-from dartblur.privacy.work import PROCESS_MIB, VERSION
+from dartblur.privacy.work import PROCESS_MIB, VERSION, loaded_recognizer
 from dartblur.stages.stage import fields_of
 
 EVERY = 200
@@ -27,9 +27,10 @@ _REACH = 8
 
 @dataclass(frozen=True)
 class Train:
-    """Trains up to a round. Inputs: boxes of the photos, null where none is, and what was trained.
+    """Trains up to a round. Inputs: boxes of the photos, null where none is, with a recognizer its
+    vectors of the clear photos, and what was trained.
 
-    photos: of other people.
+    photos: of other people. recognizer: whose loss is a part of that of the training, "" for none.
     """
 
     root: Path
@@ -39,21 +40,31 @@ class Train:
     settings: Recovery
     seed: int
     until: int
+    recognizer: str = ""
 
     def __call__(self, inputs: Sequence[Path], target: Path) -> None:
         """See `Work`."""
-        from dartblur.privacy.recovery import pair, train  # needs PyTorch
+        from dartblur.privacy.recovery import Identity, look, pair, train  # needs PyTorch
 
         boxes = json.loads(inputs[0].read_text())
-        take = Photographer(self.root, self.hiding, self.size)
+        take, side = Photographer(self.root, self.hiding, self.size), self.settings.side
         # Made anew by each of these stages: clear faces are kept in no file.
-        pairs = [
-            pair(take(photo, np.array(box, np.float32)), self.settings.side)
-            for photo, box in zip(self.photos, boxes, strict=True)
+        scenes = {
+            i: take(photo, np.array(box, np.float32))
+            for i, (photo, box) in enumerate(zip(self.photos, boxes, strict=True))
             if box is not None
-        ]
-        before = inputs[1] if len(inputs) > 1 else None
-        train(pairs, self.settings, self.seed, self.until, before, target)
+        }
+        pairs = [pair(scene, side) for scene in scenes.values()]
+        identity = None
+        if self.recognizer:
+            teacher, vectors = loaded_recognizer(self.recognizer), np.load(inputs[1])
+            looks = [look(scene, side, teacher, vectors[i]) for i, scene in scenes.items()]
+            identity = Identity(teacher, looks)
+        before = inputs[1 + bool(self.recognizer) :]
+        train(
+            pairs, self.settings, self.seed, self.until, before[0] if before else None, target,
+            identity,
+        )  # fmt: skip
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
@@ -64,8 +75,8 @@ class Train:
     def cost(self) -> float:
         """See `Work`."""
         own = self.settings
-        seconds = 1.7e-5 * own.batch * own.side**2 * max(own.width, 0.25)
-        return 0.05 * len(self.photos) + seconds * min(self.until, EVERY)
+        seconds = 1.7e-5 * own.side**2 * max(own.width, 0.25) + 0.05 * bool(self.recognizer)
+        return 0.05 * len(self.photos) + seconds * own.batch * min(self.until, EVERY)
 
     def memory(self) -> float:
         """See `Work`."""
