@@ -40,6 +40,10 @@ CENTERFACE_CALIBRATION = Calibration(1.3, 1.04)
 THOROUGH_SIZE, FAST_SIZE = 16_000_000, 4_000_000
 
 
+def _second_stage(threads: int, device: str) -> BoxClassifier:
+    return BoxClassifier(shipped("box_classifier", threads, device))
+
+
 def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
     center, retina = shipped("centerface", threads, device), shipped("retinaface", threads, device)
     common = CENTERFACE_CALIBRATION
@@ -52,7 +56,7 @@ def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
     )
     # Val had a part in the choice of threshold, vote and weight; see docs/detectors.md.
     least = 0.15 if threshold is None else threshold
-    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    classifier = _second_stage(threads, device)
     return Ensemble(members, least, vote=0.3, spread=0.5, classifier=classifier, weight=0.5)
 
 
@@ -62,7 +66,7 @@ def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:
         Member(shipped("retinaface", threads, device), retinaface.decode, 0.5),
     )
     least = 0.08 if threshold is None else threshold
-    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    classifier = _second_stage(threads, device)
     # In a crowd, fainter boxes would take the second stage as long as the networks do.
     return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4, proposed=0.07)
 
@@ -75,7 +79,7 @@ def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
         Member(network, retinaface.decode, 0.5),
     )
     least = 0.12 if threshold is None else threshold
-    classifier = BoxClassifier(shipped("box_classifier", threads, device))
+    classifier = _second_stage(threads, device)
     return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4)
 
 
