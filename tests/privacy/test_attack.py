@@ -270,6 +270,26 @@ def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None
         run(data, tmp_path / "run", methods=("theirs",), anonymized={"theirs": str(other)})
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_generator_is_compared_with_its_own_blur(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    methods = ("gaussian-1", "gaussian-2", "dartblur", "dartblur-wide")
+    rows = run(data, out, methods=methods, attackers=("naive", "parrot"))
+    paired = json.loads((out / "results.json").read_text())["paired"]
+    told = [(row["method"], row["than"], row["attacker"]) for row in paired]
+    every = ("naive", "parrot", "strongest")
+    assert told == [
+        *(("dartblur", "gaussian-1", name) for name in every),
+        *(("dartblur-wide", "gaussian-2", name) for name in every),
+    ]
+    rank1 = {(row["method"], row["attacker"]): row["rank1"] for row in rows}
+    for row in paired[:2]:
+        one, other = (rank1[row[name], row["attacker"]] for name in ("method", "than"))
+        assert row["difference"] == pytest.approx(one - other, abs=0.01)
+        assert row["low"] <= row["difference"] <= row["high"]
+    assert "| dartblur − gaussian-1 | 48 | pixels | clear |" in (out / "results.md").read_text()
+
+
 def test_a_generator_that_is_none_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.onnx"
     with pytest.raises(InputError, match=r"mine.onnx: cannot be read"):

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, centroid, discriminant, nearest
-from dartblur.privacy.scoring import identification, reciprocal_rank
+from dartblur.privacy.scoring import (
+    difference,
+    first_by_person,
+    identification,
+    reciprocal_rank,
+)
 
 PEOPLE, EACH, SIZE = 6, 8, 12
 
@@ -96,3 +101,28 @@ def test_the_interval_is_over_people() -> None:
     assert rate.value == pytest.approx(10)
     assert rate.low == 0
     assert rate.high >= 30
+
+
+def test_what_is_hard_for_both_is_no_part_of_a_difference() -> None:
+    """Half of all people are known to both attackers; one knows every tenth person besides."""
+    people = np.repeat(np.arange(40), 5)
+    scores = np.zeros((200, 40))
+    scores[people < 20, people[people < 20]] = 1
+    weak = first_by_person(scores, people)
+    assert weak.tolist() == [[5.0 * (person < 20), 5.0] for person in range(40)]
+    also = np.isin(people, (20, 25, 30, 35))
+    scores[also, people[also]] = 1
+    paired = difference(first_by_person(scores, people), weak, 2000, 0)
+    assert paired.value == pytest.approx(10)
+    assert 0 <= paired.low < 10 < paired.high < 25
+    spread = identification(scores, people, 2000, 0).rank1
+    assert paired.high - paired.low < spread.high - spread.low
+    same = difference(weak, weak, 200, 0)
+    assert (same.low, same.value, same.high) == (0, 0, 0)
+
+
+def test_a_difference_takes_other_numbers_of_probes() -> None:
+    """`several` asks once for each person, the others once for each photo."""
+    one = np.array([[1.0, 1.0], [0.0, 1.0]])
+    other = np.array([[1.0, 3.0], [0.0, 3.0]])
+    assert difference(one, other, 200, 0).value == pytest.approx(50 - 100 / 6)

@@ -12,6 +12,7 @@ from rich.console import Console
 from dartblur.config_file import read_config
 from dartblur.errors import UsageError
 from dartblur.files import write_atomically
+from dartblur.privacy.comparing import compared
 from dartblur.privacy.config import AttackConfig
 from dartblur.privacy.plan import make_plan
 from dartblur.privacy.report import report, write_results
@@ -64,15 +65,16 @@ def attack(
     run_stages(plan.stages, out, workers, partial(print_progress, console))
     stages = out / FOLDER
     rows = [attack.row(stages) for attack in plan.attacks]
+    paired = compared(plan, stages, settings.resamples, settings.seed)
     recovered = [each.told(stages) for each in plan.restored]
     told = provenance(settings, ("numpy", "opencv-python-headless", "onnxruntime"))
     told |= {"people": plan.people, "photos": plan.photos, "validation": plan.validation}
-    write_results(out, rows, recovered, told)
+    write_results(out, rows, paired, recovered, told)
     for each in plan.restored:
         sheet = out / f"recovered-{each.method}-{each.size}.png"
         write_atomically(sheet, each.sheet.path(stages).read_bytes())
     Console(highlight=False).print(
-        report(rows, recovered, plan.people), markup=False, soft_wrap=True
+        report(rows, paired, recovered, plan.people), markup=False, soft_wrap=True
     )
     console.print(f"wrote {out / 'results.json'}, .csv and .md, and {out / 'attack.png'}")
     return 0

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur.anonymizers.base import Anonymizer
-from dartblur.anonymizers.blending import DEPTH, Blended
+from dartblur.anonymizers.blending import DEPTH
 from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.anonymizers.gaussian import SMALLEST_SIDE, Gaussian, kernel_side
 from dartblur.boxes import IntArray
 from dartblur.faces import Faces, FloatArray, Image
+from dartblur.privacy.methods import unblended
 
 Floats = npt.NDArray[np.float64]
 # Noise beside signal: what 8 bits leave of a blur, and what is left of one that a generator painted
@@ -54,7 +55,7 @@ def inversion_of(anonymizer: Anonymizer | None) -> Inversion | None:
     if isinstance(anonymizer, Dartblur):
         blur = anonymizer.blur or anonymizer.metadata.blur
         return Inversion(blur.strength, anonymizer) if blur.kind == "gaussian" else None
-    plain = anonymizer.method if isinstance(anonymizer, Blended) else anonymizer
+    plain = unblended(anonymizer)
     return Inversion(plain.strength) if isinstance(plain, Gaussian) else None
 
 

@@ -15,10 +15,12 @@ import numpy as np
 from dartblur.faces import FloatArray
 from dartblur.privacy.attackers import ATTACKERS, CLASSIFIERS, Floats, Ints, Known
 from dartblur.privacy.people import Group, Photo
-from dartblur.privacy.scoring import identification, reciprocal_rank
+from dartblur.privacy.scoring import first_by_person, identification, reciprocal_rank
 from dartblur.privacy.work import PROCESS_MIB, VERSION
 from dartblur.stages.stage import fields_of
 
+# Raised when what it writes changes; what recognizers said is not asked for anew.
+_TOLD = 2
 # Of two recognizers in the cosine; more are of equal shares.
 _SHARES = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
 
@@ -62,8 +64,10 @@ class Judge:
             best = max(
                 candidates, key=lambda c: reciprocal_rank(*self._scores(c, parts, "validation"))
             )
-        rates = identification(*self._scores(best, parts, "judged"), self.resamples, self.seed)
-        target.write_text(json.dumps({"chosen": self._told(best), **asdict(rates)}))
+        scores = self._scores(best, parts, "judged")
+        rates = identification(*scores, self.resamples, self.seed)
+        told = {"chosen": self._told(best), "first": first_by_person(*scores).tolist()}
+        target.write_text(json.dumps(told | asdict(rates)))
 
     def _candidates(self) -> list[Candidate]:
         """All that the attacker may do; of equal ones the first is taken."""
@@ -109,7 +113,7 @@ class Judge:
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
-        return fields_of(self) | {"version": VERSION}
+        return fields_of(self) | {"version": VERSION, "told": _TOLD}
 
     def cost(self) -> float:
         """See `Work`."""

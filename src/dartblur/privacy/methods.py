@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from dartblur.anonymizers import MethodSettings, make_anonymizer
 from dartblur.anonymizers.base import Anonymizer
+from dartblur.anonymizers.blending import Blended
 from dartblur.anonymizers.block import Block
+from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.anonymizers.protection import PROTECTIONS
 from dartblur.pipeline import DEFAULT_MARGIN
 
@@ -25,6 +27,18 @@ class Method(NamedTuple):
 
     make: Callable[[], Anonymizer]
     margin: float = DEFAULT_MARGIN
+
+
+def unblended(anonymizer: Anonymizer | None) -> Anonymizer | None:
+    """The method without the blending of its borders."""
+    return anonymizer.method if isinstance(anonymizer, Blended) else anonymizer
+
+
+def blur_of(anonymizer: Anonymizer | None) -> Anonymizer | None:
+    """The blur that a generator paints on, without blended borders; None where none paints."""
+    if not isinstance(anonymizer, Dartblur):
+        return None
+    return unblended((anonymizer.blur or anonymizer.metadata.blur).anonymizer())
 
 
 def _method(name: str, **settings: Any) -> Method:

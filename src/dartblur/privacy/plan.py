@@ -13,6 +13,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+import numpy.typing as npt
+
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
@@ -27,7 +30,7 @@ from dartblur.privacy.distilling import (
 from dartblur.privacy.film import EmbedFilm
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
-from dartblur.privacy.methods import CLEAR, METHODS
+from dartblur.privacy.methods import CLEAR, METHODS, blur_of, unblended
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.recognizers import RECOGNIZERS
 from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
@@ -56,12 +59,18 @@ class Attack:
             "alignment": self.alignment,
             "recognizer": self.recognizer,
             "attacker": self.attacker,
-            "chosen": told.pop("chosen"),
+            "chosen": told["chosen"],
         }
         for name, rate in told.items():
+            if name in ("chosen", "first"):
+                continue
             row[name] = round(rate["value"], 2)
             row[f"{name}_low"], row[f"{name}_high"] = round(rate["low"], 2), round(rate["high"], 2)
         return row
+
+    def first(self, stages: Path) -> npt.NDArray[np.float64]:
+        """Of each person how many probes it is right on, and how many there are, (people, 2)."""
+        return np.array(json.loads(self.judge.path(stages).read_text())["first"])
 
 
 @dataclass(frozen=True)
@@ -81,10 +90,14 @@ class Restored:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages in an order in which each finds its inputs; who is judged, on how many photos."""
+    """The stages in an order in which each finds its inputs; who is judged, on how many photos.
+
+    blurs: by generator the method that is its own h alone, where that is attacked too.
+    """
 
     stages: tuple[Stage, ...]
     attacks: tuple[Attack, ...]
+    blurs: dict[str, str]
     restored: tuple[Restored, ...]
     people: int
     photos: int
@@ -119,7 +132,7 @@ def make_plan(config: AttackConfig, data: Path) -> Plan:
     judged = [photo for photo in everyone if photo.group == "judged"]
     people = len({photo.person for photo in judged})
     every = tuple(stages.values())
-    return Plan(every, attacks, restored, people, len(judged), config.validation)
+    return Plan(every, attacks, planner.blurs(), restored, people, len(judged), config.validation)
 
 
 @dataclass(frozen=True)
@@ -172,6 +185,17 @@ class _Planner:
                 f"{size} px: draw what is recovered from {method}", Sheet(*given), inputs[:2]
             )
             yield Restored(method, size, compare, sheet)
+
+    def blurs(self) -> dict[str, str]:
+        """See `Plan`."""
+        made = {method: hiding.anonymizer() for method, hiding in self.hidings.items()}
+        plain = {method: unblended(anonymizer) for method, anonymizer in made.items()}
+        wanted = {method: blur_of(anonymizer) for method, anonymizer in made.items()}
+        return {
+            method: name
+            for (method, blur), (name, other) in product(wanted.items(), plain.items())
+            if blur is not None and blur == other
+        }
 
     @cached_property
     def hidings(self) -> dict[str, Hiding]:

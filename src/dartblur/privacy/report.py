@@ -14,39 +14,51 @@ from matplotlib.figure import Figure
 
 from dartblur.files import write_atomically
 from dartblur.privacy.attackers import ATTACKERS
+from dartblur.privacy.comparing import STRONGEST
 from dartblur.stages.report import markdown, save_figure
 
 Row = dict[str, Any]
 
 
 def write_results(
-    run: Path, rows: Sequence[Row], recovered: Sequence[Row], told: dict[str, Any]
+    run: Path,
+    rows: Sequence[Row],
+    paired: Sequence[Row],
+    recovered: Sequence[Row],
+    told: dict[str, Any],
 ) -> None:
-    """Of rows of attacks, and of `Restored.told`.
+    """Of rows of attacks, of `compared`, and of `Restored.told`.
 
     results.json, .csv and .md, attack.png and .svg, and of several sizes also sizes.png.
     """
-    lines, nearness = (_json_lines(each) for each in (rows, recovered))
+    lines, pairs, nearness = (_json_lines(each) for each in (rows, paired, recovered))
     head = json.dumps(told, indent=1, ensure_ascii=False).replace("\n", "\n ")
-    content = f'{{\n "about": {head},\n "rows": {lines},\n "recovered": {nearness}\n}}\n'
+    content = (
+        f'{{\n "about": {head},\n "rows": {lines},\n "paired": {pairs},\n'
+        f' "recovered": {nearness}\n}}\n'
+    )
     write_atomically(run / "results.json", content.encode())
     table = io.StringIO()
     writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_atomically(run / "results.csv", table.getvalue().encode())
-    write_atomically(run / "results.md", report(rows, recovered, told["people"]).encode())
+    content = report(rows, paired, recovered, told["people"])
+    write_atomically(run / "results.md", content.encode())
     save_figure(figure(rows, told["people"]), run / "attack")
     if len({row["size"] for row in rows}) > 1:
         save_figure(sizes_figure(rows, told["people"]), run / "sizes")
 
 
-def report(rows: Sequence[Row], recovered: Sequence[Row], people: int) -> str:
+def report(
+    rows: Sequence[Row], paired: Sequence[Row], recovered: Sequence[Row], people: int
+) -> str:
     """A table for each size and recognizer: rank-1 by method and attacker, in percent.
 
     The attackers' columns are of faces aligned by the clear photos, where that was attacked; then
     the one that is strongest by rank-1 with each alignment, and more of the first of these.
-    At last, how near hidden and recovered faces come to the clear ones.
+    At last, generators beside their own blur, and how near hidden and recovered faces come to the
+    clear ones.
     """
     parts = [f"Chance is {100 / people:.1f} at rank 1 and {500 / people:.1f} at rank 5.\n"]
     alignments = list(dict.fromkeys(r["alignment"] for r in rows))
@@ -73,9 +85,27 @@ def report(rows: Sequence[Row], recovered: Sequence[Row], people: int) -> str:
         columns = [f"strongest, aligned by the {a} photo" for a in alignments]
         head = ["method", *names, *columns, "rank 5", "TAR at FAR 1 %"]
         parts.append(f"## {size} px, {recognizer}\n\n{markdown(head, lines)}")
+    if paired:
+        parts.append(f"## Generators beside their own blur\n\n{_beside(paired)}")
     if recovered:
         parts.append(f"## Recovered faces\n\n{_nearness(recovered)}")
     return "\n".join(parts)
+
+
+def _beside(paired: Sequence[Row]) -> str:
+    names = [name for name in (*ATTACKERS, STRONGEST) if any(r["attacker"] == name for r in paired)]
+    keys = ("method", "than", "size", "recognizer", "alignment")
+    lines = []
+    for place in dict.fromkeys(tuple(row[key] for key in keys) for row in paired):
+        cells = {r["attacker"]: r for r in paired if tuple(r[key] for key in keys) == place}
+        told = (
+            f"{row['difference']:+.0f} ({row['low']:.0f} to {row['high']:.0f})"
+            if (row := cells.get(name))
+            else "–"
+            for name in names
+        )
+        lines.append([f"{place[0]} − {place[1]}", *map(str, place[2:]), *told])
+    return markdown(["methods", "px", "recognizer", "alignment", *names], lines)
 
 
 def _nearness(recovered: Sequence[Row]) -> str:

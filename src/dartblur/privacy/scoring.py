@@ -41,7 +41,28 @@ def identification(
     rank = (others & (scores >= right)).sum(axis=1)
     threshold = np.quantile(scores[others], 1 - FALSE_ACCEPTS)
     hits = (rank < 1, rank < 5, right[:, 0] > threshold)
-    return Identification(*(_rate(hit, people, resamples, seed) for hit in hits))
+    rates = (_rate(_by_person(hit, people), resamples, seed) for hit in hits)
+    return Identification(*rates)
+
+
+def first_by_person(scores: Floats, people: npt.NDArray[np.intp]) -> Floats:
+    """Of each person how many probes have it first, and how many there are, (people, 2)."""
+    right, others = _sides(scores, people)
+    return _by_person((others & (scores >= right)).sum(axis=1) < 1, people)
+
+
+def difference(one: Floats, other: Floats, resamples: int, seed: int) -> Rate:
+    """By how much one attacker's rate is above another's, whose people are the same, in points.
+
+    Both are counted as `first_by_person` does; people are drawn again for both at once, so that
+    what makes a person easy for both is no part of the interval.
+    """
+    drawn = _drawn(len(one), resamples, seed)
+    rates = _shares(one, drawn) - _shares(other, drawn)
+    low, high = np.quantile(rates, (0.025, 0.975))
+    every = np.arange(len(one))[None]
+    value = float((_shares(one, every) - _shares(other, every))[0])
+    return Rate(100 * value, 100 * float(low), 100 * float(high))
 
 
 def reciprocal_rank(scores: Floats, people: npt.NDArray[np.intp]) -> float:
@@ -58,14 +79,25 @@ def _sides(scores: Floats, people: npt.NDArray[np.intp]) -> tuple[Floats, npt.ND
     return scores[rows, people][:, None], others
 
 
-def _rate(
-    hit: npt.NDArray[np.bool_], people: npt.NDArray[np.intp], resamples: int, seed: int
-) -> Rate:
-    """People are drawn again, with all of their photos: photos of one are no repeats."""
+def _by_person(hit: npt.NDArray[np.bool_], people: npt.NDArray[np.intp]) -> Floats:
+    """Hits and probes of each person, (people, 2)."""
     count = int(people.max()) + 1
-    photos = np.bincount(people, minlength=count)
     hits = np.bincount(people, weights=hit, minlength=count)
-    drawn = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    rates = hits[drawn].sum(axis=1) / np.maximum(photos[drawn].sum(axis=1), 1)
-    low, high = np.quantile(rates, (0.025, 0.975))
-    return Rate(100 * float(hit.mean()), 100 * float(low), 100 * float(high))
+    return np.stack([hits, np.bincount(people, minlength=count)], axis=1)
+
+
+def _rate(counts: Floats, resamples: int, seed: int) -> Rate:
+    """People are drawn again, with all of their photos: photos of one are no repeats."""
+    low, high = np.quantile(_shares(counts, _drawn(len(counts), resamples, seed)), (0.025, 0.975))
+    value = float(counts[:, 0].sum() / counts[:, 1].sum())
+    return Rate(100 * value, 100 * float(low), 100 * float(high))
+
+
+def _drawn(people: int, resamples: int, seed: int) -> npt.NDArray[np.intp]:
+    return np.random.default_rng(seed).integers(0, people, (resamples, people))
+
+
+def _shares(counts: Floats, drawn: npt.NDArray[np.intp]) -> Floats:
+    """Hits over probes of each draw of people, (resamples,)."""
+    hits, probes = np.moveaxis(counts[drawn].sum(axis=1), 1, 0)
+    return np.asarray(hits / np.maximum(probes, 1), np.float64)
