@@ -99,7 +99,7 @@ def _beside(paired: Sequence[Row]) -> str:
     for place in dict.fromkeys(tuple(row[key] for key in keys) for row in paired):
         cells = {r["attacker"]: r for r in paired if tuple(r[key] for key in keys) == place}
         told = (
-            f"{row['difference']:+.0f} ({row['low']:.0f} to {row['high']:.0f})"
+            f"{round(row['difference']):+d} ({round(row['low'])} to {round(row['high'])})"
             if (row := cells.get(name))
             else "–"
             for name in names
