@@ -1,8 +1,8 @@
 """The paper's recovery: a network of the generator's structure that paints the clear face back.
 
 ḡ(g(x, b), b) = g(x, b) ⊙ (1 − b) + ḡ~(g(x, b)) ⊙ b, where ḡ~ is the paper's U-Net, trained with
-smooth L1 in the boxes on anonymized and clear photos of other people, and beside it with what a
-recognizer says of the painted face.
+smooth L1 in the boxes on anonymized and clear photos of other people and, where it is asked for,
+with what a recognizer says of the painted face.
 """
 
 from __future__ import annotations
