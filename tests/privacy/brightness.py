@@ -1,7 +1,6 @@
 """A recognizer that needs no package: a face is its mean colour."""
 
 import numpy as np
-import onnx
 
 from dartblur.boxes import Boxes
 from dartblur.faces import FloatArray, Image
@@ -22,6 +21,8 @@ class Brightness:
         return np.asarray(means / np.linalg.norm(means), np.float32)
 
     def network(self) -> bytes:
+        import onnx
+
         nodes = [
             onnx.helper.make_node("Cast", ["squares"], ["a"], to=onnx.TensorProto.FLOAT),
             onnx.helper.make_node("Transpose", ["a"], ["b"], perm=[0, 3, 1, 2]),

@@ -7,7 +7,7 @@ with what a recognizer says of the painted face.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ from dartblur.boxes import IntArray
 from dartblur.faces import FloatArray, Image
 from dartblur.nets.unet import FrameGenerator
 from dartblur.privacy.config import Recovery
-from dartblur.privacy.distillation import FineTuned
 from dartblur.privacy.recognizers import Recognizer
 from dartblur.privacy.rounds import rounds
 from dartblur.privacy.views import Scene
@@ -59,18 +58,11 @@ class Identity:
     """The recognizer's loss of painted faces: 1 − the cosine of its vectors of the painted and of
     the clear face, both taken from the mean of all faces.
 
-    looks: one for each pair.
-
-    Raises:
-        ValueError: the recognizer has no network through which slopes would come.
+    network: the recognizer's, from (B, s, s, 3), 0 to 255, to (B, D). looks: one for each pair.
     """
 
-    def __init__(self, recognizer: Recognizer, looks: Sequence[Look]) -> None:
-        content = recognizer.network()
-        if content is None:
-            raise ValueError(f"{type(recognizer).__name__} has no network to learn through")
-        self._network = FineTuned(content).requires_grad_(requires_grad=False)
-        self._looks = looks
+    def __init__(self, network: Callable[[Tensor], Tensor], looks: Sequence[Look]) -> None:
+        self._network, self._looks = network, looks
         self._mean = torch.stack([look.vector for look in looks]).mean(0)
 
     def __call__(self, painted: Tensor, mask: Tensor, chosen: Sequence[int]) -> Tensor:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,9 +14,13 @@ import numpy as np
 from dartblur.faces import Image
 from dartblur.privacy.config import Recovery
 from dartblur.privacy.people import Photo
+from dartblur.privacy.recognizers import Recognizer
 from dartblur.privacy.views import Hiding, Photographer, Scene
 from dartblur.privacy.work import PROCESS_MIB, VERSION, loaded_recognizer
 from dartblur.stages.stage import fields_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EVERY = 200
 """Rounds of one stage of a training: a run that is stopped goes on from the last of these."""
@@ -59,7 +63,7 @@ class Train:
         if self.recognizer:
             teacher, vectors = loaded_recognizer(self.recognizer), np.load(inputs[1])
             looks = [look(scene, side, teacher, vectors[i]) for i, scene in scenes.items()]
-            identity = Identity(teacher, looks)
+            identity = Identity(_network(teacher), looks)
         before = inputs[1 + bool(self.recognizer) :]
         train(
             pairs, self.settings, self.seed, self.until, before[0] if before else None, target,
@@ -176,6 +180,15 @@ class Sheet(_OfProbes):
     def cost(self) -> float:
         """See `Work`."""
         return 1.0
+
+
+def _network(teacher: Recognizer) -> nn.Module:
+    """The recognizer's own network, which learns nothing here; a plan refuses one without."""
+    from dartblur.privacy.distillation import FineTuned  # needs PyTorch and onnx
+
+    content = teacher.network()
+    assert content is not None
+    return FineTuned(content).requires_grad_(requires_grad=False)
 
 
 def _nearness(scene: Scene, shown: Image) -> tuple[float, float]:

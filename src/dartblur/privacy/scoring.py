@@ -38,7 +38,7 @@ def identification(
     Of people with equal scores the right one comes last: who says nothing gains nothing.
     """
     right, others = _sides(scores, people)
-    rank = (others & (scores >= right)).sum(axis=1)
+    rank = _ranks(scores, people)
     threshold = np.quantile(scores[others], 1 - FALSE_ACCEPTS)
     hits = (rank < 1, rank < 5, right[:, 0] > threshold)
     rates = (_rate(_by_person(hit, people), resamples, seed) for hit in hits)
@@ -47,8 +47,7 @@ def identification(
 
 def first_by_person(scores: Floats, people: npt.NDArray[np.intp]) -> Floats:
     """Of each person how many probes have it first, and how many there are, (people, 2)."""
-    right, others = _sides(scores, people)
-    return _by_person((others & (scores >= right)).sum(axis=1) < 1, people)
+    return _by_person(_ranks(scores, people) < 1, people)
 
 
 def difference(one: Floats, other: Floats, resamples: int, seed: int) -> Rate:
@@ -67,8 +66,7 @@ def difference(one: Floats, other: Floats, resamples: int, seed: int) -> Rate:
 
 def reciprocal_rank(scores: Floats, people: npt.NDArray[np.intp]) -> float:
     """Mean of 1 / rank of the right person, 1 where it is always first: finer than rank-1."""
-    right, others = _sides(scores, people)
-    return float((1 / (1 + (others & (scores >= right)).sum(axis=1))).mean())
+    return float((1 / (1 + _ranks(scores, people))).mean())
 
 
 def _sides(scores: Floats, people: npt.NDArray[np.intp]) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -77,6 +75,12 @@ def _sides(scores: Floats, people: npt.NDArray[np.intp]) -> tuple[Floats, npt.ND
     others = np.ones(scores.shape, np.bool_)
     others[rows, people] = False
     return scores[rows, people][:, None], others
+
+
+def _ranks(scores: Floats, people: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """How many others come before the right person, (P,): also those of equal scores."""
+    right, others = _sides(scores, people)
+    return np.asarray((others & (scores >= right)).sum(axis=1))
 
 
 def _by_person(hit: npt.NDArray[np.bool_], people: npt.NDArray[np.intp]) -> Floats:
