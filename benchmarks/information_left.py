@@ -29,7 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dartblur.anonymizers.gaussian import kernel_side
-from dartblur.privacy.methods import CLEAR, NOISE
+from dartblur.anonymizers.named import NOISE
+from dartblur.privacy.methods import CLEAR
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.views import Hiding, Photographer
 from dartblur.privacy.work import Locate

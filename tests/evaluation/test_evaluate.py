@@ -33,7 +33,7 @@ from dartblur.evaluation.archive import read_pictures
 from dartblur.evaluation.command import evaluate, rows_of
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
 from dartblur.evaluation.plan import Plan, make_plan
-from dartblur.evaluation.prepare import Prepare
+from dartblur.evaluation.prepare import Anonymize, Prepare
 from dartblur.evaluation.results import Row
 from dartblur.evaluation.results import read as read_rows
 from dartblur.nets.retinaface import RetinaFace
@@ -250,6 +250,19 @@ def test_only_what_depends_on_a_change_is_made_again(config: EvaluationConfig, d
     assert new(replace(config, seeds=(0, 1))) == {"Train", "Detect", "Score"}
 
 
+def test_a_method_by_its_setting_hides_with_it(
+    config: EvaluationConfig, data: Path, tmp_path: Path
+) -> None:
+    methods = ("pixelate", "pixelate-2", "dartblur-wide", "dartblur")
+    plan = make_plan(replace(config, methods=methods, cross=()), data)
+    stages = [s for s in plan.stages if isinstance(s.work, Prepare | Anonymize)]
+    run_stages(stages, tmp_path, 1, quiet)
+    stages = [s for s in stages if isinstance(s.work, Anonymize) and "train" in s.title]
+    assert [s.work.name for s in stages if isinstance(s.work, Anonymize)] == list(methods)
+    written = {s.path(tmp_path / FOLDER).read_bytes() for s in stages}
+    assert len(written) == len(methods)
+
+
 def test_a_changed_picture_is_seen_on_its_side_alone(
     config: EvaluationConfig, tmp_path: Path
 ) -> None:
@@ -370,7 +383,9 @@ def test_the_plan_is_told_without_doing_it(
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"methods": ("clear", "smudge")}, "smudge"),
+        ({"methods": ("clear", "smudge")}, "no method 'smudge'; there are clear, block, gaussian"),
+        ({"methods": ("clear", "gaussian-STRENGTH")}, "no method 'gaussian-STRENGTH'"),
+        ({"anonymized": {"gaussian-2": "x"}}, "gaussian-2"),
         ({"detectors": ("retina",)}, "retina"),
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),

@@ -342,7 +342,9 @@ def test_what_is_not_installed_is_named_with_its_extra(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"methods": ("blok",)}, "there is no method 'blok'"),
+        ({"methods": ("blok",)}, "there is no method 'blok'; there are block-head, context, block"),
+        ({"methods": ("clear",)}, "there is no method 'clear'"),
+        ({"methods": ("gaussian-STRENGTH",)}, "there is no method 'gaussian-STRENGTH'"),
         ({"attackers": ("naive", "naive")}, "names something twice"),
         ({"recognizers": ("eyes",)}, "there is no recognizer 'eyes'"),
         ({"sizes": (4,)}, "must be different ones of 8 pixels and more"),
@@ -356,6 +358,7 @@ def test_what_is_not_installed_is_named_with_its_extra(
         ({"distillation": Distillation(batch=1)}, "distillation: .* batch more than 1"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
+        ({"generators": {"gaussian-2.5": "x.onnx"}}, "method name 'gaussian-2.5' is taken"),
         ({"generators": {"../mine": "x.onnx"}}, "method name '../mine': give one of letters"),
     ],
 )

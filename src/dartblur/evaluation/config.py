@@ -56,7 +56,8 @@ class EvaluationConfig:
     Parameters
     ----------
     methods
-        clear (nothing hidden), block, gaussian, pixelate, dartblur; those of `generators` and
+        clear (nothing hidden), block, gaussian, pixelate, dartblur; gaussian-STRENGTH,
+        pixelate-CELLS, pixelate-CELLS-noise (σ 16), dartblur-GENERATOR; those of `generators` and
         `anonymized` are measured too, named here or not.
     detectors
         retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run:

@@ -11,8 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import cast
 
-from dartblur.anonymizers import ANONYMIZERS
-from dartblur.anonymizers.dartblur import WEIGHTS
+from dartblur.anonymizers import MethodSettings
+from dartblur.anonymizers.named import NAMES, named_method
 from dartblur.datasets import FORMATS
 from dartblur.errors import ConfigError, InputError
 from dartblur.evaluation.config import EvaluationConfig, Recipe, Source
@@ -68,14 +68,16 @@ def check(config: EvaluationConfig) -> None:
         ConfigError: with the name, and with what there is.
     """
     brought = {**config.generators, **config.anonymized}
-    methods = (CLEAR, *ANONYMIZERS, *brought)
     for name in brought:
-        if not re.fullmatch(r"[\w.+-]+", name) or name in (CLEAR, *ANONYMIZERS):
+        if not re.fullmatch(r"[\w.+-]+", name) or name == CLEAR or named_method(name):
             raise ConfigError(f"method name {name!r}: taken, or not of letters, digits and . + - _")
     twice = set(config.generators) & set(config.anonymized)
     if twice:
         raise ConfigError(f"method name {twice.pop()!r} stands for a generator and for a folder")
-    _known("method", (*config.methods, *config.cross), methods)
+    for name in (*config.methods, *config.cross):
+        if name not in (CLEAR, *brought) and named_method(name) is None:
+            there = ", ".join((CLEAR, *NAMES, *brought))
+            raise ConfigError(f"there is no method {name!r}; there are {there}")
     _known("detector", (*config.detectors, *config.recipes), (*FAMILIES, *INFERENCE_ONLY))
     _known("format", (config.train.format, config.test.format), ("", *FORMATS))
     for name in ("methods", "detectors", "seeds"):
@@ -169,18 +171,15 @@ class _Planner:
             return prepare
         config = self.config
         count = self.train_count if training else self.test_count
-        work = Anonymize(method, None, None, "", count)
-        if method in config.generators:
-            file = Path(config.generators[method])
-            work = replace(work, generator=file, digest=digest_of([file]))
+        work = Anonymize(method, _named(config, method), None, "", count)
+        if work.named and work.named[0] == "dartblur":
+            work = replace(work, digest=digest_of([work.named[1].generator_file]))
         elif method in config.anonymized:
             folder = Path(config.anonymized[method])
             paths = cast(Prepare, prepare.work).samples()
             root = cast(Prepare, prepare.work).root
             others = (folder / s.image.relative_to(root) for s in paths)
             work = replace(work, folder=folder, digest=digest_of(others))
-        elif method == "dartblur":
-            work = replace(work, generator=WEIGHTS, digest=digest_of([WEIGHTS]))
         side = "train" if training else "test"
         return Stage(f"{method}: hide the faces to {side} on", work, (prepare,))
 
@@ -208,6 +207,13 @@ def _starts(detector: str, recipe: Recipe) -> tuple[StartKind, ...]:
     if is_pretrained(detector) and recipe.reference_steps:
         return ("scratch", "reference") if recipe.steps else ("reference",)
     return ("scratch",)
+
+
+def _named(config: EvaluationConfig, method: str) -> tuple[str, MethodSettings] | None:
+    """The anonymizer and what it is told; None where another tool hides."""
+    if method in config.generators:
+        return "dartblur", MethodSettings(weights=Path(config.generators[method]))
+    return named_method(method)
 
 
 def _collect(stage: Stage, stages: dict[str, Stage]) -> None:

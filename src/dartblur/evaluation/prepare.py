@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,6 @@ import cv2
 import numpy as np
 
 from dartblur.anonymizers import MethodSettings, make_anonymizer
-from dartblur.anonymizers.base import Anonymizer
-from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.datasets import format_with_faces
 from dartblur.datasets.labelled import LabelledImage, load_labelled
 from dartblur.errors import PictureError
@@ -78,12 +76,12 @@ class Prepare:
 class Anonymize:
     """Hides every face of the pictures; or takes the pictures that another tool made.
 
-    name: of an anonymizer. generator: an ONNX file for `Dartblur`. folder: other pictures. digest:
-    of generator or folder.
+    name: of the method. named: the anonymizer and what it is told. folder: other pictures, in its
+    place. digest: of a generator's file, or of the folder's pictures.
     """
 
     name: str
-    generator: Path | None
+    named: tuple[str, MethodSettings] | None
     folder: Path | None
     digest: str
     count: int
@@ -95,20 +93,15 @@ class Anonymize:
         if self.folder is not None:
             archive.write_images(target, _external_images(self.folder, pictures))
         else:
-            hide = self._anonymizer()
+            anonymizer, settings = self.named or (self.name, MethodSettings())
+            # The paper's covers have an edge, and so have the figures that ours are compared with.
+            hide = make_anonymizer(anonymizer, replace(settings, blended=False))
             archive.write_images(target, (hide(p.image, p.faces) for p in pictures))
-
-    def _anonymizer(self) -> Anonymizer:
-        if self.generator:
-            return Dartblur(self.generator)
-        # The paper's covers have an edge, and so have the figures that ours are compared with.
-        return make_anonymizer(self.name, MethodSettings(blended=False))
 
     def dependencies(self) -> dict[str, Any]:
         """See `Work`."""
         # The name of what is brought does not change it.
-        own = not self.generator and not self.folder
-        return {"what": self.name if own else self.digest} | {"version": VERSION}
+        return {"what": self.digest or self.name} | {"version": VERSION}
 
     def cost(self) -> float:
         """See `Work`."""

@@ -85,9 +85,9 @@ class AttackConfig:
     Parameters
     ----------
     methods
-        block, block-head, context, gaussian-1, gaussian-1.5, gaussian-2, gaussian-3, pixelate-8,
-        pixelate-6, pixelate-8-noise, dartblur, dartblur-wide; those of `generators` and
-        `anonymized` are attacked too, named here or not.
+        block, block-head, context, gaussian-STRENGTH, pixelate-CELLS, pixelate-CELLS-noise (σ 16),
+        dartblur, dartblur-GENERATOR; those of `generators` and `anonymized` are attacked too, named
+        here or not.
     attackers
         naive, parrot, trained, inverted, film, inside; several; taught, recovered and distilled,
         which learn from people who are left, the last two with the extra train.

@@ -30,7 +30,7 @@ from dartblur.privacy.distilling import (
 from dartblur.privacy.film import EmbedFilm
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
-from dartblur.privacy.methods import CLEAR, METHODS, blur_of, unblended
+from dartblur.privacy.methods import CLEAR, KNOWN, blur_of, method_of, unblended
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.recognizers import RECOGNIZERS
 from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
@@ -359,14 +359,18 @@ def check(config: AttackConfig) -> None:
     """
     brought = (*config.generators, *config.anonymized)
     for name in brought:
-        if name in (CLEAR, *METHODS) or brought.count(name) > 1:
+        if name == CLEAR or method_of(name) or brought.count(name) > 1:
             raise ConfigError(f"method name {name!r} is taken; give another one")
         if not re.fullmatch(r"[\w.-]+", name):  # of sheets it is part of the file's name
             raise ConfigError(
                 f"method name {name!r}: give one of letters, digits, '-', '_' and '.'"
             )
+    for name in config.methods:
+        if name not in brought and method_of(name) is None:
+            there = ", ".join((*KNOWN, *brought))
+            raise ConfigError(f"there is no method {name!r}; there are {there}")
     lists = {
-        "method": (config.methods, (*METHODS, *brought)),
+        "method": (config.methods, config.methods),
         "attacker": (config.attackers, tuple(ATTACKERS)),
         "recognizer": (config.recognizers, tuple(RECOGNIZERS)),
         "alignment": (config.alignments, get_args(Alignment)),

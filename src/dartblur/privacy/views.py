@@ -16,7 +16,7 @@ from dartblur.boxes import IntArray
 from dartblur.errors import PictureError
 from dartblur.faces import Faces, FloatArray, Image
 from dartblur.pipeline import DEFAULT_MARGIN
-from dartblur.privacy.methods import CLEAR, GREY, METHODS
+from dartblur.privacy.methods import GREY, method_of
 from dartblur.privacy.people import Photo
 
 Alignment = Literal["clear", "hidden"]
@@ -41,12 +41,14 @@ class Hiding:
         """None where photos are clear, or another tool hid them."""
         if self.generator is not None:
             return Dartblur(self.generator)
-        return None if self.method == CLEAR or self.folder else METHODS[self.method].make()
+        known = None if self.folder else method_of(self.method)
+        return known.make() if known else None
 
     @property
     def margin(self) -> float:
         """How far boxes are grown; of what another tool hid it is taken to be ours."""
-        return METHODS[self.method].margin if self.method in METHODS else DEFAULT_MARGIN
+        known = method_of(self.method)
+        return known.margin if known else DEFAULT_MARGIN
 
 
 class Scene(NamedTuple):
