@@ -175,11 +175,26 @@ def test_detect_writes_boxes_that_anonymize_takes(
     content = json.loads(file.read_text())
     [image] = content["images"]
     assert (image["file_name"], image["width"], image["height"]) == ("a.png", 60, 48)
-    assert [row["bbox"] for row in content["annotations"]] == [[20, 16, 20, 16]]
+    # 20 × 16 as it is found, grown by the default margin.
+    assert [row["bbox"] for row in content["annotations"]] == [[17, 13.6, 26, 20.8]]
     assert tree(source.parent) == ["a.png", "bad.png"]
     assert hide(source, "-o", tmp_path / "out", "--boxes", file).status == 0
     # Black in the middle; it passes into its surroundings at the border.
-    assert (np.array(Pillow.open(tmp_path / "out" / "a.png"))[20:28, 25:35] == 0).all()
+    hidden = np.array(Pillow.open(tmp_path / "out" / "a.png"))
+    assert (hidden[20:28, 25:35] == 0).all()
+    # What detect found hides as much as what anonymize finds.
+    words = ("--method", "block", "--workers", 1)
+    assert command("anonymize", source, "-o", tmp_path / "found", *words).status == 0
+    assert (np.array(Pillow.open(tmp_path / "found" / "a.png")) == hidden).all()
+
+
+def test_detect_tells_boxes_as_found_where_asked(
+    tmp_path: Path, source: Path, command: Run, stub_detector: None
+) -> None:
+    file = tmp_path / "boxes.json"
+    assert command("detect", source, "-o", file, "--workers", 1, "--margin", 0).status == 0
+    rows = json.loads(file.read_text())["annotations"]
+    assert [row["bbox"] for row in rows] == [[20, 16, 20, 16]]
 
 
 @pytest.mark.parametrize("words", [["--margin", -1], ["--detector", "x"], ["--workers", -1]])

@@ -21,7 +21,7 @@ from dartblur.batch.runner import (
 )
 from dartblur.errors import InputError, PictureError, UsageError
 from dartblur.images import read_picture
-from dartblur.pipeline import Pipeline, make_pipeline
+from dartblur.pipeline import DEFAULT_MARGIN, Pipeline, make_pipeline
 from dartblur.records import Record, picture_record
 
 
@@ -32,9 +32,12 @@ def detect(
     out: Annotated[Path, Parameter(alias="-o")],
     find: DetectionOptions = DetectionOptions(),  # noqa: B008 - frozen
     run: RunOptions = RunOptions(),  # noqa: B008 - frozen
-    margin: float = 0.0,
+    margin: float = DEFAULT_MARGIN,
 ) -> int:
     """Finds faces and writes their boxes as COCO JSON; `anonymize --boxes` takes the file.
+
+    The boxes are those that `anonymize` hides with the same detector and margin, so that a file
+    of them, mended or not, covers no less.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ def detect(
     out
         The COCO JSON file to write.
     margin
-        How far each box is grown on every side, as a share of its width and height.
+        How far each box is grown on every side, as a share of its width and height; 0: as found.
 
     Returns
     -------
