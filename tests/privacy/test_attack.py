@@ -357,6 +357,7 @@ def test_what_is_not_installed_is_named_with_its_extra(
         ({"distillation": Distillation(methods=("x",))}, "distillation.methods: x is not among"),
         ({"distillation": Distillation(batch=1)}, "distillation: .* batch more than 1"),
         ({"validation": 1}, "validation must be 0, or 2 and more"),
+        ({"jpeg": 101}, "jpeg must be a quality of 1 to 100"),
         ({"generators": {"block": "x.onnx"}}, "method name 'block' is taken"),
         ({"generators": {"gaussian-2.5": "x.onnx"}}, "method name 'gaussian-2.5' is taken"),
         ({"generators": {"../mine": "x.onnx"}}, "method name '../mine': give one of letters"),

@@ -16,9 +16,10 @@ from dartblur.privacy.views import Hiding, Photographer, Scene, only_inside
 FACE = np.array([30, 20, 70, 74], np.float32)
 
 
-def scene(tmp_path: Path, method: str, size: int) -> Scene:
+def scene(tmp_path: Path, method: str, size: int, jpeg: int = 0) -> Scene:
     cv2.imwrite(str(tmp_path / "a.png"), textured(96, 100))
-    return Photographer(tmp_path, Hiding(method), size)(Photo("a", "a.png", True), FACE)
+    take = Photographer(tmp_path, Hiding(method, jpeg=jpeg), size)
+    return take(Photo("a", "a.png", True), FACE)
 
 
 def inside(shown: Image, box: np.ndarray) -> np.ndarray:
@@ -37,6 +38,19 @@ def test_a_scene_is_as_large_as_asked_and_hidden_in_its_box_alone(
     here = inside(made.clear, made.hidden_box)
     assert changed[here].mean() > 0.8
     assert not changed[~here].any()
+
+
+def test_a_hidden_photo_may_go_through_a_jpeg_file(tmp_path: Path) -> None:
+    plain = scene(tmp_path, "gaussian-1", 40)
+    fine, rough = (scene(tmp_path, "gaussian-1", 40, quality) for quality in (95, 20))
+    for made in (fine, rough):
+        assert np.array_equal(made.clear, plain.clear)
+    off = [np.abs(made.hidden.astype(int) - plain.hidden).mean() for made in (fine, rough)]
+    assert 0 < off[0] < off[1]
+    # Other qualities are other stages, and none is what it was before there were any.
+    keys = [Hiding("block", jpeg=quality).dependencies() for quality in (0, 20, 95)]
+    assert keys[0] == {"method": "block"}
+    assert keys[0] != keys[1] != keys[2]
 
 
 def test_context_tells_nothing_of_the_box_and_inside_nothing_else(tmp_path: Path) -> None:

@@ -98,6 +98,9 @@ class AttackConfig:
     alignments
         clear: faces are aligned by the clear photos, as only the one who hid them could; hidden:
         by what everybody sees.
+    jpeg
+        Quality, 1 to 100, of the JPEG files that hidden photos are saved as before anybody looks at
+        them; 0: they are taken as they are. What another tool made is its own.
     people
         So many people are judged, the first in the order of their names; 0 for all.
     validation
@@ -129,6 +132,7 @@ class AttackConfig:
     alignments: tuple[str, ...] = ("clear", "hidden")
     attackers: tuple[str, ...] = ("naive", "parrot", "trained", "inverted", "inside")
     recognizers: tuple[str, ...] = ("dlib", "facenet")
+    jpeg: int = 0
     people: int = 0
     validation: int = 0
     photos: int = 0

@@ -399,6 +399,8 @@ def check(config: AttackConfig) -> None:
         )
     if not config.sizes or min(config.sizes) < 8 or len(set(config.sizes)) < len(config.sizes):
         raise ConfigError(f"sizes: {config.sizes!r} must be different ones of 8 pixels and more")
+    if not 0 <= config.jpeg <= 100:
+        raise ConfigError(f"jpeg must be a quality of 1 to 100, or 0, not {config.jpeg}")
     for what in ("people", "photos", "validation"):
         if getattr(config, what) < 0 or getattr(config, what) == 1:
             raise ConfigError(f"{what} must be 0, or 2 and more, not {getattr(config, what)}")
@@ -452,7 +454,7 @@ def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hid
     """
     if method in config.generators:
         file = Path(config.generators[method])
-        hiding = Hiding(method, generator=file, digest=digest_of([file]))
+        hiding = Hiding(method, generator=file, digest=digest_of([file]), jpeg=config.jpeg)
         hiding.anonymizer()  # refused now, not after the faces are found
         return hiding
     if method in config.anonymized:
@@ -463,7 +465,7 @@ def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hid
                 f"{method}, under the paths that they have below --data"
             )
         return Hiding(method, folder=folder, digest=digest_of(folder / p.path for p in photos))
-    return Hiding(method)
+    return Hiding(method, jpeg=0 if method == CLEAR else config.jpeg)
 
 
 def _with_inputs(stage: Stage) -> Iterator[Stage]:

@@ -26,16 +26,19 @@ one and the box that everybody sees."""
 
 @dataclass(frozen=True)
 class Hiding:
-    """A method. generator, folder: of one that is brought; digest: of theirs."""
+    """A method. generator, folder: of one that is brought; digest: of theirs. jpeg: quality of the
+    file that the hidden photo is saved as, 0: it is taken as it is."""
 
     method: str
     generator: Path | None = None
     folder: Path | None = None
     digest: str = ""
+    jpeg: int = 0
 
     def dependencies(self) -> dict[str, Any]:
         """What hidden photos depend on: the name of what is brought changes nothing."""
-        return {"digest": self.digest} if self.digest else {"method": self.method}
+        told = {"digest": self.digest} if self.digest else {"method": self.method}
+        return told | ({"jpeg": self.jpeg} if self.jpeg else {})
 
     def anonymizer(self) -> Anonymizer | None:
         """None where photos are clear, or another tool hid them."""
@@ -101,7 +104,7 @@ class Photographer:
         if self._hide is None:
             return scene
         face = Faces(scene.hidden_box[None].astype(np.float32))
-        return scene._replace(hidden=self._hide(clear, face))
+        return scene._replace(hidden=saved(self._hide(clear, face), self._hiding.jpeg))
 
     def _sized(self, native: Image, box: FloatArray) -> tuple[Image, FloatArray]:
         factor = self._size / float(box[2] - box[0])
@@ -110,6 +113,15 @@ class Photographer:
     def _scene(self, clear: Image, hidden: Image, box: FloatArray) -> Scene:
         margin = self._hiding.margin
         return Scene(clear, hidden, box, hidden_box(box, clear, margin), margin)
+
+
+def saved(image: Image, quality: int) -> Image:
+    """The picture after it went through a JPEG file of that quality; as it is for 0."""
+    if not quality:
+        return image
+    told = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), told)
+    return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def only_inside(image: Image, box: IntArray) -> Image:
