@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,30 @@ def test_what_several_looks_find_is_one_face() -> None:
     members = tuple(Member(Bright(STUB), decode, zoom) for zoom in (0.5, 1, 2))
     [faces] = Ensemble(members, 0.3)([picture(320, 320, (100, 60, 164, 124))])
     np.testing.assert_allclose(faces.boxes, [[100, 60, 164, 124]], atol=2)
+
+
+def test_two_members_that_see_the_same_view_share_a_search() -> None:
+    looked = []
+
+    def spied(maps: dict[str, Array], index: int, floor: float) -> tuple[Array, Array]:
+        looked.append(maps["bright"].shape)
+        return decode(maps, index, floor)
+
+    members = tuple(Member(Bright(STUB), spied, 1, own_size=size) for size in (409_600, 4_000_000))
+    ensemble = Ensemble(members, 0.3)
+    # A small picture is shrunk by neither, a large one by one of them.
+    for size, searches in ((320, 1), (704, 2)):
+        image = picture(size, size, (100, 60, 164, 124))
+        looked.clear()
+        faces, evidence = ensemble.search(image)
+        assert len(looked) == searches
+        assert evidence.seen.tolist() == [2]
+        apart = [Ensemble((member,), 0.3)([image])[0].boxes for member in members]
+        np.testing.assert_allclose(faces.boxes, np.mean(apart, axis=0), atol=2)
+    mirrored = replace(members[0], mirrored=True)
+    looked.clear()
+    Ensemble((members[0], mirrored), 0.3)([picture(320, 320, (100, 60, 164, 124))])
+    assert len(looked) == 2
 
 
 def test_a_face_under_the_threshold_is_left_out() -> None:

@@ -8,10 +8,11 @@ shared by threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from dartblur.detectors import centerface, retinaface
-from dartblur.detectors.base import Detector, Evidence, EvidentDetector, search
+from dartblur.detectors.base import Detector, Evidence, EvidentDetector, QuickDetector, search
 from dartblur.detectors.ensemble import Calibration, Ensemble, Member
 from dartblur.detectors.network import shipped
 from dartblur.detectors.second_stage import BoxClassifier
@@ -26,6 +27,7 @@ __all__ = [
     "Detector",
     "Evidence",
     "EvidentDetector",
+    "QuickDetector",
     "make_detector",
     "search",
 ]
@@ -63,7 +65,7 @@ def _thorough(threshold: float | None, threads: int, device: str) -> Ensemble:
 def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:
     members = (
         Member(shipped("centerface", threads, device), centerface.decode, 1, own_size=FAST_SIZE),
-        Member(shipped("retinaface", threads, device), retinaface.decode, 0.5),
+        Member(shipped("retinaface", threads, device), retinaface.decode, 1),
     )
     least = 0.08 if threshold is None else threshold
     classifier = _second_stage(threads, device)
@@ -73,14 +75,13 @@ def _fast(threshold: float | None, threads: int, device: str) -> Ensemble:
 
 def _film(threshold: float | None, threads: int, device: str) -> Ensemble:
     network = shipped("retinaface", threads, device)
-    members = (
-        Member(network, retinaface.decode, 1, own_size=FAST_SIZE),
-        # The tiles of the first one cut faces that fill the frame.
-        Member(network, retinaface.decode, 0.5),
-    )
+    fine = Member(network, retinaface.decode, 1, own_size=FAST_SIZE)
+    # The tiles of the first one cut faces that fill the frame.
+    coarse = Member(network, retinaface.decode, 1)
     least = 0.12 if threshold is None else threshold
     classifier = _second_stage(threads, device)
-    return Ensemble(members, least, spread=0.5, classifier=classifier, weight=0.4)
+    quick = Ensemble((coarse,), least, spread=0.5, classifier=classifier, weight=0.4)
+    return replace(quick, members=(fine, coarse), quick=quick)
 
 
 def _centerface(threshold: float | None, threads: int, device: str) -> Ensemble:

@@ -47,6 +47,16 @@ class EvidentDetector(Detector, Protocol):
         ...
 
 
+@runtime_checkable
+class QuickDetector(Detector, Protocol):
+    """A detector with a quicker look, for frames of a film between those that it searches."""
+
+    @property
+    def quick(self) -> Detector | None:
+        """What takes it; None where nothing does."""
+        ...
+
+
 def search(detector: Detector, image: Image) -> tuple[Faces, Evidence | None]:
     """The faces of one picture, and what the detector saw beside, if it tells."""
     if isinstance(detector, EvidentDetector):

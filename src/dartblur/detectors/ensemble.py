@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,8 @@ class Ensemble:
     classifier: the second stage, if there is one. weight: what it counts: so many times its logit
         is added to a score's. proposed: the least score, of the first stage, of a box that it is
         shown.
+    quick: what looks at frames of a film between those that this one searches, see
+        `QuickDetector`.
     """
 
     members: tuple[Member, ...]
@@ -121,6 +123,7 @@ class Ensemble:
     classifier: BoxClassifier | None = None
     weight: float = 0.0
     proposed: float = 0.05
+    quick: Ensemble | None = None
 
     def __call__(self, images: Sequence[Image]) -> list[Faces]:
         """The faces of each picture, best score first."""
@@ -135,7 +138,7 @@ class Ensemble:
             nothing = np.zeros(0, np.int64)
             return Faces.empty(), self._evidence(nothing, Faces.empty(), nothing)
         least = self.proposed if self.classifier else min(self.threshold, SUPPORT)
-        found = [member(image, least) for member in self.members]
+        found = self._found(image, least)
         boxes, scores, seen = self._classified(image, *self._fused(found, image))
         sure = scores >= self.threshold
         faces = Faces(boxes[sure], np.clip(scores[sure], 0, 1))
@@ -148,9 +151,20 @@ class Ensemble:
         """What the first stage alone takes for a face with that score or more, best first."""
         if image.size == 0:
             return Faces.empty()
-        found = [member(image, least) for member in self.members]
+        found = self._found(image, least)
         boxes, scores, _ = self._fused(found, image)
         return Faces(boxes, np.clip(scores, 0, 1))[scores >= least]
+
+    def _found(self, image: Image, least: float) -> Found:
+        """What each member finds. Two that a small picture shows the same view share a search."""
+        searched: dict[Member, tuple[FloatArray, Scores]] = {}
+        found = []
+        for member in self.members:
+            view = replace(member, zoom=member.factor(*image.shape[:2]), own_size=1)
+            if view not in searched:
+                searched[view] = member(image, least)
+            found.append(searched[view])
+        return found
 
     def _evidence(self, seen: IntArray, faint: Faces, faint_seen: IntArray) -> Evidence:
         return Evidence(self.threshold, len(self.members), seen, faint, faint_seen)

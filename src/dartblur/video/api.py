@@ -18,6 +18,7 @@ from dartblur.faces import Image
 from dartblur.pipeline import Pipeline, grown, make_pipeline
 from dartblur.tracking import Tracked, Tracker
 from dartblur.video import job, processor
+from dartblur.video.looks import Looks
 from dartblur.video.options import MUXERS, VideoOptions, VideoReport
 from dartblur.video.scene_cuts import SceneCutDetector, downscaled
 from dartblur.video.task import ProgressCallback, VideoTask
@@ -127,7 +128,7 @@ class _FrameAnonymizer:
     """Holds the frames that wait between the detector and the anonymizer."""
 
     def __init__(self, pipeline: Pipeline, options: VideoOptions) -> None:
-        self._pipeline, self._every = pipeline, options.every
+        self._pipeline, self._looks = pipeline, Looks(pipeline.detector, options.every)
         self._tracker = Tracker(options.lookaround, options.bridge)
         self._cut_detector = SceneCutDetector()
         self._waiting: deque[Image] = deque()
@@ -146,8 +147,9 @@ class _FrameAnonymizer:
     def _take(self, number: int, time: float, frame: Image) -> Iterator[Image]:
         frame = self._checked(number, frame)
         self._waiting.append(frame)
-        faces = self._pipeline.detector([frame])[0] if number % self._every == 0 else None
         cut = self._cut_detector.step(downscaled(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 255))
+        look = self._looks(time, cut=cut)
+        faces = None if look is None else look([frame])[0]
         for tracked in self._tracker.push(time, faces, cut=cut):
             yield self._hide(tracked)
         while len(self._waiting) * frame.nbytes > processor.HELD_BYTES:

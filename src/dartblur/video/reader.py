@@ -13,11 +13,13 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from dartblur.detectors import Evidence, search
+from dartblur.detectors import Detector, Evidence, search
 from dartblur.faces import Faces
 from dartblur.video.colour import in_samples
 from dartblur.video.container import Streams, seconds_of
 from dartblur.video.integrity import IntegrityCheck
+from dartblur.video.looks import Looks
+from dartblur.video.options import AUTO
 from dartblur.video.orientation import Orientation, display_matrix, orientation_of
 from dartblur.video.places import is_device
 from dartblur.video.planes import upright_picture
@@ -62,12 +64,12 @@ class Reader:
         hold: bool,
         integrity: IntegrityCheck | None,
     ) -> None:
-        self._detector, self._every, self._integrity = task.detector, task.options.every, integrity
+        self._looks, self._integrity = Looks(task.detector, task.options.every), integrity
+        self._waits = task.options.every != AUTO
         self._container, self._streams = container, streams
         self._pool, self._hold = pool, hold
         self._free = Semaphore(task.workers + 2)
         self._cut_detector = SceneCutDetector()
-        self._number = 0
         self._last: int | None = None
         self._base = streams.picture.time_base or Fraction(1, 90_000)
         self._orientation = Orientation()
@@ -117,10 +119,10 @@ class Reader:
             self._rotation = frame.rotation
             self._orientation = orientation_of(display_matrix(frame))
         frame = in_samples(frame)
-        faces = self._search(frame)
-        self._number += 1
+        cut = self._cut_detector(frame)
+        faces = self._search(frame, self._looks(float(pts * self._base), cut=cut))
         kept = frame if self._hold else None
-        return PendingFrame(pts, duration, self._cut_detector(frame), faces, kept)
+        return PendingFrame(pts, duration, cut, faces, kept)
 
     def _shown_at(self, frame: av.VideoFrame, duration: int) -> int:
         """When a frame is shown; later than the one before it in any case."""
@@ -135,15 +137,17 @@ class Reader:
         self._last = pts
         return pts
 
-    def _search(self, frame: av.VideoFrame) -> Future[tuple[Faces, Evidence | None]] | None:
-        if self._detector is None or (self._every and self._number % self._every):
+    def _search(
+        self, frame: av.VideoFrame, detector: Detector | None
+    ) -> Future[tuple[Faces, Evidence | None]] | None:
+        if detector is None:
             return None
         # A live source is searched whenever a detector is free; a file waits for one.
-        if not self._free.acquire(blocking=self._every != 0):
+        if not self._free.acquire(blocking=self._waits):
             return None
         try:
             picture = upright_picture(frame, self._orientation)
-            faces = self._pool.submit(search, self._detector, picture)
+            faces = self._pool.submit(search, detector, picture)
         except BaseException:
             self._free.release()
             raise
