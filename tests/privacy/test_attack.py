@@ -16,6 +16,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="comes with the extra privacy")
 
+from dartblur.anonymizers.dartblur import Dartblur
 from dartblur.config_file import read_config
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.faces import Faces, Image
@@ -23,6 +24,7 @@ from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
 from dartblur.privacy.config import AttackConfig, Distillation, Recovery
 from dartblur.privacy.recognizers import Pixels
+from dartblur.privacy.views import Hiding
 
 BOX = np.array([[30, 20, 70, 74]], np.float32)
 
@@ -288,6 +290,36 @@ def test_a_generator_is_compared_with_its_own_blur(data: Path, tmp_path: Path) -
         assert row["difference"] == pytest.approx(one - other, abs=0.01)
         assert row["low"] <= row["difference"] <= row["high"]
     assert "| dartblur − gaussian-1 | 48 | pixels | clear |" in (out / "results.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_attackers_on_a_blur_may_paint_on_it_as_its_generator_does(
+    data: Path, tmp_path: Path
+) -> None:
+    """So none is weaker there than on the generator, but by what is chosen."""
+    options = {
+        "methods": ("gaussian-1", "gaussian-2", "dartblur"),
+        "attackers": ("parrot", "taught", "inside"), "people": 2, "validation": 2, "photos": 4,
+    }  # fmt: skip
+    for name in ("eve", "flo"):
+        shutil.copytree(data / "ann", data / name)
+    rows = run(data, tmp_path / "run", **options)
+    chosen = {(row["method"], row["attacker"]): row["chosen"].split(", ")[1:] for row in rows}
+    for attacker, look in (("parrot", "plain"), ("taught", "plain"), ("inside", "inside")):
+        assert chosen["gaussian-1", attacker][0] in (look, "painted by dartblur")
+        assert chosen["gaussian-2", attacker] == chosen["dartblur", attacker] == []
+
+
+@pytest.mark.parametrize(
+    ("blur", "generator"), [("gaussian-1", "dartblur"), ("gaussian-2", "dartblur-wide")]
+)
+def test_what_a_generator_publishes_can_be_made_of_its_blur(blur: str, generator: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (96, 100, 3), np.uint8)
+    faces = Faces(np.array([[20, 12, 70, 80]], np.float32))
+    hide, publish = Hiding(blur).anonymizer(), Hiding(generator).anonymizer()
+    assert hide is not None
+    assert isinstance(publish, Dartblur)
+    assert np.array_equal(publish.paint(hide(image, faces), faces), publish(image, faces))
 
 
 def test_a_generator_that_is_none_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ _COMPARING = ("nearest", "centroid")
 
 Known = Literal["clear", "hidden"]
 Look = Literal["plain", "undone", "restored", "inside", "distilled", "filmed"]
-"""What is done to hidden photos before recognition: nothing, generator and blur are undone by what
+"""What is done to hidden photos before recognition: nothing (or, of a blur, a generator of the run
+paints on it first, as its users do), generator and blur are undone by what
 is known of them, a network paints the face back, or all that is outside the box is painted grey.
 Distilled: the recognizer's student looks at them, see `Student`. Filmed: they are several frames,
 see `filmed`."""

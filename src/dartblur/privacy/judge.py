@@ -41,8 +41,8 @@ class Judge:
     What it does is chosen on the validation people alone, by the mean of 1 / rank; where there are
     none, the first that it may do. Inputs: for each recognizer the embeddings of clear photos, and
     of each view; those of several recognizers are put together. views: names of these views.
-    others: of other people, from whom a taught attacker learns too; their embeddings are then one
-    more input for each recognizer.
+    others: of other people, from whom a taught attacker learns too; their embeddings of each view
+    are then more inputs for each recognizer.
     """
 
     photos: tuple[Photo, ...]
@@ -94,7 +94,7 @@ class Judge:
         classify: Callable[..., Floats] = CLASSIFIERS[chosen.classifier]
         attacker = ATTACKERS[self.attacker]
         if attacker.taught:
-            vectors = _together(parts, -1, chosen.shares, view)
+            vectors = _together(parts, view + len(self.views), chosen.shares, view)
             classify = partial(classify, deviations=_deviations(self.others, vectors))
         if attacker.together:
             probes = np.stack([probes[asked == p].mean(axis=0) for p in range(len(names))])

@@ -33,10 +33,10 @@ def unblended(anonymizer: Anonymizer | None) -> Anonymizer | None:
 
 
 def blur_of(anonymizer: Anonymizer | None) -> Anonymizer | None:
-    """The blur that a generator paints on, without blended borders; None where none paints."""
+    """The blur that a generator paints on; None where none paints."""
     if not isinstance(anonymizer, Dartblur):
         return None
-    return unblended((anonymizer.blur or anonymizer.metadata.blur).anonymizer())
+    return (anonymizer.blur or anonymizer.metadata.blur).anonymizer()
 
 
 OF_ATTACKS: Mapping[str, Method] = MappingProxyType(

@@ -30,7 +30,7 @@ from dartblur.privacy.distilling import (
 from dartblur.privacy.film import EmbedFilm
 from dartblur.privacy.inversion import inversion_of
 from dartblur.privacy.judge import Judge
-from dartblur.privacy.methods import CLEAR, KNOWN, blur_of, method_of, unblended
+from dartblur.privacy.methods import CLEAR, KNOWN, blur_of, method_of
 from dartblur.privacy.people import Photo, read_people
 from dartblur.privacy.recognizers import RECOGNIZERS
 from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
@@ -132,7 +132,7 @@ def make_plan(config: AttackConfig, data: Path) -> Plan:
     judged = [photo for photo in everyone if photo.group == "judged"]
     people = len({photo.person for photo in judged})
     every = tuple(stages.values())
-    return Plan(every, attacks, planner.blurs(), restored, people, len(judged), config.validation)
+    return Plan(every, attacks, planner.blurs, restored, people, len(judged), config.validation)
 
 
 @dataclass(frozen=True)
@@ -186,14 +186,14 @@ class _Planner:
             )
             yield Restored(method, size, compare, sheet)
 
+    @cached_property
     def blurs(self) -> dict[str, str]:
         """See `Plan`."""
         made = {method: hiding.anonymizer() for method, hiding in self.hidings.items()}
-        plain = {method: unblended(anonymizer) for method, anonymizer in made.items()}
         wanted = {method: blur_of(anonymizer) for method, anonymizer in made.items()}
         return {
             method: name
-            for (method, blur), (name, other) in product(wanted.items(), plain.items())
+            for (method, blur), (name, other) in product(wanted.items(), made.items())
             if blur is not None and blur == other
         }
 
@@ -274,7 +274,19 @@ class _Planner:
             return {"restored": replace(plain, restored=True)} if self._restores(method) else {}
         if attacker.look == "distilled":
             return self._by_student(plain) if self._distils(plain.hiding) else {}
-        return {attacker.look: replace(plain, inside=attacker.look == "inside")}
+        looked = replace(plain, inside=attacker.look == "inside")
+        return {attacker.look: looked, **self._painted(looked)}
+
+    def _painted(self, looked: Embed) -> dict[str, Embed]:
+        """The same after generators of the protocol painted on it, of a blur that is theirs.
+
+        Their files are public: who has the blur can make what they publish.
+        """
+        return {
+            f"painted by {generator}": replace(looked, hiding=self.hidings[generator])
+            for generator, blur in self.blurs.items()
+            if blur == looked.hiding.method
+        }
 
     def _judge(self, attacker: str, recognizers: tuple[str, ...], views: dict[str, Embed]) -> Stage:
         first = next(iter(views.values()))
@@ -282,7 +294,10 @@ class _Planner:
         others: tuple[Photo, ...] = ()
         if ATTACKERS[attacker].taught:
             others = self.others
-            works.append(replace(first, photos=others, hiding=self._hiding_others(first.hiding)))
+            works += [
+                replace(view, photos=others, hiding=self._hiding_others(view.hiding))
+                for view in views.values()
+            ]
         inputs = [
             self._embedded(replace(work, recognizer=name)) for name in recognizers for work in works
         ]
