@@ -15,6 +15,7 @@ from dartblur.errors import UsageError
         ("pixelate-6", "pixelate", MethodSettings(cells=6)),
         ("pixelate-8-noise", "pixelate", MethodSettings(cells=8, noise=NOISE)),
         ("dartblur-wide", "dartblur", MethodSettings(generator="wide")),
+        ("dartblur-compact-2", "dartblur", MethodSettings(generator="compact", strength=2)),
     ],
 )
 def test_a_name_tells_the_method_and_its_setting(
@@ -47,7 +48,12 @@ def test_another_name_is_none_of_them(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("gaussian-0.1", "strength"), ("pixelate-99", "cells"), ("dartblur-narrow", "narrow")],
+    [
+        ("gaussian-0.1", "strength"),
+        ("pixelate-99", "cells"),
+        ("dartblur-narrow", "narrow"),
+        ("dartblur-compact-0.1", "strength"),
+    ],
 )
 def test_a_setting_out_of_range_is_refused(name: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):

@@ -253,7 +253,7 @@ def test_only_what_depends_on_a_change_is_made_again(config: EvaluationConfig, d
 def test_a_method_by_its_setting_hides_with_it(
     config: EvaluationConfig, data: Path, tmp_path: Path
 ) -> None:
-    methods = ("pixelate", "pixelate-2", "dartblur-wide", "dartblur")
+    methods = ("pixelate", "pixelate-2", "dartblur-wide", "dartblur", "dartblur-compact-2")
     plan = make_plan(replace(config, methods=methods, cross=()), data)
     stages = [s for s in plan.stages if isinstance(s.work, Prepare | Anonymize)]
     run_stages(stages, tmp_path, 1, quiet)

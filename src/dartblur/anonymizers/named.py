@@ -9,7 +9,7 @@ from dartblur.anonymizers import ANONYMIZERS, GeneratorName, MethodSettings, mak
 
 NAMES = (
     "block", "gaussian", "gaussian-STRENGTH", "pixelate", "pixelate-CELLS", "pixelate-CELLS-noise",
-    "dartblur", "dartblur-GENERATOR",
+    "dartblur", "dartblur-GENERATOR", "dartblur-GENERATOR-STRENGTH",
 )  # fmt: skip
 """What `named_method` understands."""
 NOISE = 16.0
@@ -29,9 +29,10 @@ def named_method(name: str) -> tuple[str, MethodSettings] | None:
         found = "gaussian", MethodSettings(strength=float(told[1]))
     elif told := re.fullmatch(r"pixelate-(\d+)(-noise)?", name):
         found = "pixelate", MethodSettings(cells=int(told[1]), noise=NOISE if told[2] else None)
-    elif told := re.fullmatch(r"dartblur-(\w+)", name):
+    elif told := re.fullmatch(rf"dartblur-([a-z]\w*)(?:-({_NUMBER}))?", name):
         # What there is no generator for is refused by the settings.
-        return "dartblur", MethodSettings(generator=cast(GeneratorName, told[1]))
+        generator, strength = cast(GeneratorName, told[1]), float(told[2]) if told[2] else None
+        found = "dartblur", MethodSettings(generator=generator, strength=strength)
     else:
         return None
     make_anonymizer(*found)  # refuses what is out of range

@@ -173,7 +173,10 @@ class _Planner:
         count = self.train_count if training else self.test_count
         work = Anonymize(method, _named(config, method), None, "", count)
         if work.named and work.named[0] == "dartblur":
-            work = replace(work, digest=digest_of([work.named[1].generator_file]))
+            settings = work.named[1]
+            told = settings.of_blur("strength")
+            digest = digest_of([settings.generator_file]) + (str(told) if told else "")
+            work = replace(work, digest=digest)
         elif method in config.anonymized:
             folder = Path(config.anonymized[method])
             paths = cast(Prepare, prepare.work).samples()

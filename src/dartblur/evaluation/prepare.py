@@ -77,7 +77,7 @@ class Anonymize:
     """Hides every face of the pictures; or takes the pictures that another tool made.
 
     name: of the method. named: the anonymizer and what it is told. folder: other pictures, in its
-    place. digest: of a generator's file, or of the folder's pictures.
+    place. digest: of a generator's file and what it is told, or of the folder's pictures.
     """
 
     name: str

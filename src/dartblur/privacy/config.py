@@ -86,8 +86,8 @@ class AttackConfig:
     ----------
     methods
         block, block-head, context, gaussian-STRENGTH, pixelate-CELLS, pixelate-CELLS-noise (σ 16),
-        dartblur, dartblur-GENERATOR; those of `generators` and `anonymized` are attacked too, named
-        here or not.
+        dartblur, dartblur-GENERATOR, dartblur-GENERATOR-STRENGTH; those of `generators` and
+        `anonymized` are attacked too, named here or not.
     attackers
         naive, parrot, trained, inverted, film, inside; several; taught, recovered and distilled,
         which learn from people who are left, the last two with the extra train.
