@@ -58,7 +58,8 @@ class EvaluationConfig:
     methods
         clear (nothing hidden), block, gaussian, pixelate, dartblur; gaussian-STRENGTH,
         pixelate-CELLS, pixelate-CELLS-noise (σ 16), dartblur-GENERATOR,
-        dartblur-GENERATOR-STRENGTH; those of `generators` and `anonymized` are measured too, named here or not.
+        dartblur-GENERATOR-STRENGTH; those of `generators` and `anonymized` are measured too, named
+        here or not.
     detectors
         retinaface, pyramidbox, pyramidbox-small, yolov5n, yolov5s; and such as only run:
         centerface, mtcnn, libfacedetection.
