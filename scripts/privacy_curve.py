@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from dartblur.privacy.methods import CLEAR
 from dartblur.privacy.report import strongest
 from dartblur.stages.report import markdown, save_figure
 
 Row = dict[str, Any]
-# What attacks and evaluations call the same way to hide.
-NAMES = {
-    "block": "block", "gaussian-1": "gaussian", "pixelate-8": "pixelate", "dartblur": "dartblur",
-    "dartblur-wide": "wide",
-}  # fmt: skip
+# What evaluations and the figure call a way to hide otherwise than attacks do. Of results of before
+# there was another default, dartblur is compact.
+EVALUATED = {"gaussian-1": "gaussian", "pixelate-8": "pixelate", "dartblur-wide": "wide"}
+DRAWN = {"dartblur": "compact", "dartblur-wide": "wide"}
 STARTS = {"scratch": "from its ImageNet backbone", "reference": "from f"}
 
 
@@ -56,17 +57,18 @@ def main() -> None:
     drawn = Figure((9, 4.2), layout="constrained")
     lines = []
     for axis, (start, words) in zip(drawn.subplots(1, 2, sharey=True), STARTS.items(), strict=True):
-        for name, told in NAMES.items():
-            values = cycle(measured, told, start)
-            if name not in best or not values:
+        axis.set_prop_cycle(color=colormaps["tab20"].colors)
+        for name, row in best.items():
+            values = cycle(measured, EVALUATED.get(name, name), start)
+            if not values or name == CLEAR:
                 continue
-            row, middle = best[name], float(np.mean(values))
+            middle, told = float(np.mean(values)), DRAWN.get(name, name)
             up = [[row["rank1"] - row["rank1_low"]], [row["rank1_high"] - row["rank1"]]]
             along = [[middle - min(values)], [max(values) - middle]]
-            axis.errorbar([middle], [row["rank1"]], up, along, marker="o", capsize=2, label=name)
+            axis.errorbar([middle], [row["rank1"]], up, along, marker="o", capsize=2, label=told)
             interval = f"{row['rank1_low']:.0f} to {row['rank1_high']:.0f}"
             by = f"{row['attacker']}, {row['recognizer']}"
-            told_row = [name, words, f"{middle:.1f}", f"{row['rank1']:.0f} ({interval})", by]
+            told_row = [told, words, f"{middle:.1f}", f"{row['rank1']:.0f} ({interval})", by]
             lines.append(told_row)
         axis.axhline(chance, color="#7f7f7f", ls=":", lw=1)
         axis.set(title=f"f_g {words}", xlabel="cycle fidelity", xlim=(-3, 100), ylim=(0, None))

@@ -1,5 +1,6 @@
 """What a generator's file says of itself: obeyed, or refused in words."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from tests.pictures import FRAME_WEIGHTS, textured
 
-from dartblur.anonymizers import Blur, Dartblur
+from dartblur.anonymizers import GENERATORS, Blur, Dartblur
 from dartblur.anonymizers.frames import FrameGeometry
 from dartblur.anonymizers.generator_file import GeneratorMetadata
 from dartblur.anonymizers.windows import WindowGeometry
@@ -92,8 +93,16 @@ def test_missing_damaged_and_contradicting_metadata_is_refused(
         Dartblur(described(**windows.properties()))
 
 
-def test_the_shipped_generator_says_what_it_needs_and_what_is_known_of_it() -> None:
+def test_the_shipped_generators_say_what_they_need_and_what_is_known_of_them() -> None:
     metadata = Dartblur().metadata
+    assert metadata.blur == Blur(strength=2, blended=True)
+    assert metadata.geometry == WindowGeometry(48, 6, (-2.0, 2.5))
+    wide = GENERATORS["wide"]
+    told = dict(Dartblur(wide).metadata.training)
+    digest = hashlib.sha256(wide.read_bytes()).hexdigest()
+    told["faded"] = {"whole": 91, "faint": 181, "least": 0.35, "sha256": digest}
+    assert metadata.training == told
+    metadata = Dartblur(GENERATORS["compact"]).metadata
     assert metadata.blur == Blur(blended=True)
     assert metadata.geometry == WindowGeometry(48, 6, (-2.0, 2.5))
     training = metadata.training

@@ -43,7 +43,7 @@ def test_settings_out_of_range_are_refused_by_name() -> None:
         make_anonymizer("gaussian", MethodSettings(strength=0))
     with pytest.raises(UsageError, match=r"'circle'; choose one of box, ellipse"):
         MethodSettings(shape="circle")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=r"'narrow'; choose one of compact, wide"):
+    with pytest.raises(UsageError, match=r"'narrow'; choose one of soft, wide, compact"):
         MethodSettings(generator="narrow")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="ellipse"):
         MethodSettings(shape="ellipse", blended=False)

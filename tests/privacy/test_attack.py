@@ -275,13 +275,13 @@ def test_photos_of_another_tool_are_attacked(data: Path, tmp_path: Path) -> None
 @pytest.mark.usefixtures("undrawn")
 def test_a_generator_is_compared_with_its_own_blur(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    methods = ("gaussian-1", "gaussian-2", "dartblur", "dartblur-wide")
+    methods = ("gaussian-1", "gaussian-2", "dartblur-compact", "dartblur-wide")
     rows = run(data, out, methods=methods, attackers=("naive", "parrot"))
     paired = json.loads((out / "results.json").read_text())["paired"]
     told = [(row["method"], row["than"], row["attacker"]) for row in paired]
     every = ("naive", "parrot", "strongest")
     assert told == [
-        *(("dartblur", "gaussian-1", name) for name in every),
+        *(("dartblur-compact", "gaussian-1", name) for name in every),
         *(("dartblur-wide", "gaussian-2", name) for name in every),
     ]
     rank1 = {(row["method"], row["attacker"]): row["rank1"] for row in rows}
@@ -289,7 +289,10 @@ def test_a_generator_is_compared_with_its_own_blur(data: Path, tmp_path: Path) -
         one, other = (rank1[row[name], row["attacker"]] for name in ("method", "than"))
         assert row["difference"] == pytest.approx(one - other, abs=0.01)
         assert row["low"] <= row["difference"] <= row["high"]
-    assert "| dartblur − gaussian-1 | 48 | pixels | clear |" in (out / "results.md").read_text()
+    assert (
+        "| dartblur-compact − gaussian-1 | 48 | pixels | clear |"
+        in (out / "results.md").read_text()
+    )
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -298,7 +301,7 @@ def test_attackers_on_a_blur_may_paint_on_it_as_its_generator_does(
 ) -> None:
     """So none is weaker there than on the generator, but by what is chosen."""
     options = {
-        "methods": ("gaussian-1", "gaussian-2", "dartblur"),
+        "methods": ("gaussian-1", "gaussian-2", "dartblur-compact"),
         "attackers": ("parrot", "taught", "inside"), "people": 2, "validation": 2, "photos": 4,
     }  # fmt: skip
     for name in ("eve", "flo"):
@@ -306,12 +309,12 @@ def test_attackers_on_a_blur_may_paint_on_it_as_its_generator_does(
     rows = run(data, tmp_path / "run", **options)
     chosen = {(row["method"], row["attacker"]): row["chosen"].split(", ")[1:] for row in rows}
     for attacker, look in (("parrot", "plain"), ("taught", "plain"), ("inside", "inside")):
-        assert chosen["gaussian-1", attacker][0] in (look, "painted by dartblur")
-        assert chosen["gaussian-2", attacker] == chosen["dartblur", attacker] == []
+        assert chosen["gaussian-1", attacker][0] in (look, "painted by dartblur-compact")
+        assert chosen["gaussian-2", attacker] == chosen["dartblur-compact", attacker] == []
 
 
 @pytest.mark.parametrize(
-    ("blur", "generator"), [("gaussian-1", "dartblur"), ("gaussian-2", "dartblur-wide")]
+    ("blur", "generator"), [("gaussian-1", "dartblur-compact"), ("gaussian-2", "dartblur-wide")]
 )
 def test_what_a_generator_publishes_can_be_made_of_its_blur(blur: str, generator: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (96, 100, 3), np.uint8)

@@ -49,7 +49,8 @@ def test_undone_is_nearer_to_the_clear_picture(method: str) -> None:
 def test_a_generator_is_undone_to_the_blur_that_it_painted_on() -> None:
     image = cv2.GaussianBlur(textured(110, 110), (0, 0), 4)
     face = Faces(BOX[None].astype(np.float32))
-    generator = make_anonymizer("dartblur")
+    # The others paint with noise, which is not known.
+    generator = make_anonymizer("dartblur", MethodSettings(generator="compact"))
     assert isinstance(generator, Dartblur)
     blurred = generator.metadata.blur(image, face)
     painted = generator(image, face)

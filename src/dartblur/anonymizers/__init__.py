@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-GeneratorName = Literal["compact", "wide"]
+GeneratorName = Literal["soft", "wide", "compact"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class MethodSettings:
     colour
         Red, green and blue, 0 to 255 (block).
     generator
-        The generator of this package that paints: `compact`, on the paper's blur, by default; or
-        `wide`, on one twice as wide, which tells less of a person (dartblur).
+        The generator of this package that paints: `soft`, by default, on a blur twice as wide as
+        the paper's, and in large faces faintly; `wide`, as strongly in faces of every size; or
+        `compact`, on the paper's blur, which tells more of a person (dartblur).
     weights
         ONNX file of a generator of your own, see `dartblur export`, in its place (dartblur).
     shape

@@ -25,10 +25,10 @@ from dartblur.onnx_runtime import DEFAULT_DEVICE, Inputs, Maps, Network
 
 _FOLDER = Path(__file__).parent / "weights"
 GENERATORS: Mapping[str, Path] = MappingProxyType(
-    {"compact": _FOLDER / "dartblur-compact.onnx", "wide": _FOLDER / "dartblur-wide.onnx"}
+    {name: _FOLDER / f"dartblur-{name}.onnx" for name in ("soft", "wide", "compact")}
 )
 """The generators of this package by name; each file has its model card beside it."""
-WEIGHTS = GENERATORS["compact"]
+WEIGHTS = GENERATORS["soft"]
 """The one that is used where nothing else is asked for."""
 # More at a time are no faster, and take memory.
 _BATCH = 8

@@ -29,7 +29,7 @@ class Protection:
 
 PROTECTIONS: Mapping[ProtectionName, Protection] = MappingProxyType(
     {
-        "photos": Protection("dartblur", MethodSettings(generator="compact"), 41),
+        "photos": Protection("dartblur", MethodSettings(generator="soft"), 41),
         "data": Protection("dartblur", MethodSettings(generator="wide"), 26),
         "strict": Protection("block", MethodSettings(), 4, margin=0.5),
     }
