@@ -14,7 +14,7 @@ from dartblur.batch.options import AnonymizationOptions
 
 REPOSITORY = Path(__file__).parents[2]
 # Rows of the run.
-ROWS = {"photos": "dartblur", "data": "dartblur-wide", "strict": "block-head"}
+ROWS = {"photos": "soft", "data": "dartblur-wide", "strict": "block-head"}
 
 
 def test_every_name_has_a_method_that_can_be_made() -> None:

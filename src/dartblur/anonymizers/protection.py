@@ -17,8 +17,8 @@ class Protection:
     """A method and its settings. recognized: of 100 hidden faces, the strongest attacker's rank-1.
 
     margin: detected boxes are grown on every side by so much of their width and height at least.
-    Of docs/privacy.md: 70 people, the best of seven attackers with dlib's ResNet, at 64 pixels
-    across, with either alignment; by chance 1.
+    Of docs/privacy.md: 70 people, the best of seven attackers with dlib's ResNet and faceres, at 64
+    pixels across, with either alignment; by chance 1.
     """
 
     method: str
@@ -29,9 +29,9 @@ class Protection:
 
 PROTECTIONS: Mapping[ProtectionName, Protection] = MappingProxyType(
     {
-        "photos": Protection("dartblur", MethodSettings(generator="soft"), 41),
-        "data": Protection("dartblur", MethodSettings(generator="wide"), 26),
-        "strict": Protection("block", MethodSettings(), 4, margin=0.5),
+        "photos": Protection("dartblur", MethodSettings(generator="soft"), 31),
+        "data": Protection("dartblur", MethodSettings(generator="wide"), 30),
+        "strict": Protection("block", MethodSettings(), 7, margin=0.5),
     }
 )
 """From the nicest look to the least that is told of a person."""

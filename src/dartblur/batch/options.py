@@ -64,7 +64,7 @@ class AnonymizationOptions:
         How well people are hidden, in place of --method and its settings: `photos` looks best (the
         default), `data` is for pictures that detectors learn from, `strict`, a block over the whole
         head, for people who must not be recognized. Of 100 faces the strongest attacker of one
-        measurement recognized 41, 26 and 4, by chance 1; docs/privacy.md tells more.
+        measurement recognized 31, 30 and 7, by chance 1; docs/privacy.md tells more.
     method
         `dartblur`, the default, blurs faces and paints the blur so that detectors can learn from
         it; `gaussian`, `pixelate`, `block`.
