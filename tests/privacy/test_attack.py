@@ -23,6 +23,7 @@ from dartblur.faces import Faces, Image
 from dartblur.privacy import plan, report, work
 from dartblur.privacy.command import attack
 from dartblur.privacy.config import AttackConfig, Distillation, Recovery
+from dartblur.privacy.plan import make_plan
 from dartblur.privacy.recognizers import Pixels
 from dartblur.privacy.views import Hiding
 
@@ -323,6 +324,17 @@ def test_what_a_generator_publishes_can_be_made_of_its_blur(blur: str, generator
     assert hide is not None
     assert isinstance(publish, Dartblur)
     assert np.array_equal(publish.paint(hide(image, faces), faces), publish(image, faces))
+
+
+def test_stages_of_a_generator_are_told_by_its_file(data: Path) -> None:
+    names = ("dartblur", "dartblur-soft", "dartblur-wide", "dartblur-soft-3")
+    made = {}
+    for name in names:
+        settings = AttackConfig(methods=(name,), attackers=("parrot",), recognizers=("pixels",))
+        [attack, *_] = [a for a in make_plan(settings, data).attacks if a.method == name]
+        made[name] = attack.judge.key
+    assert made["dartblur"] == made["dartblur-soft"]
+    assert len(set(made.values())) == len(names) - 1
 
 
 def test_a_generator_that_is_none_is_refused_before_any_work(data: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from dartblur.anonymizers.named import named_method
 from dartblur.errors import ConfigError, InputError, UsageError
 from dartblur.privacy.attackers import ATTACKERS, Attacker
 from dartblur.privacy.config import AttackConfig
@@ -480,7 +481,11 @@ def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hid
                 f"{method}, under the paths that they have below --data"
             )
         return Hiding(method, folder=folder, digest=digest_of(folder / p.path for p in photos))
-    return Hiding(method, jpeg=0 if method == CLEAR else config.jpeg)
+    named, digest = named_method(method), ""
+    if named and named[0] == "dartblur":
+        # The default generator is not the same in every version.
+        digest = f"{digest_of([named[1].generator_file])}{named[1].of_blur('strength') or ''}"
+    return Hiding(method, digest=digest, jpeg=0 if method == CLEAR else config.jpeg)
 
 
 def _with_inputs(stage: Stage) -> Iterator[Stage]:

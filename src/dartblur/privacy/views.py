@@ -26,8 +26,9 @@ one and the box that everybody sees."""
 
 @dataclass(frozen=True)
 class Hiding:
-    """A method. generator, folder: of one that is brought; digest: of theirs. jpeg: quality of the
-    file that the hidden photo is saved as, 0: it is taken as it is."""
+    """A method. generator, folder: of one that is brought; digest: of theirs, or of the package's
+    generator and what it is told. jpeg: quality of the file that the hidden photo is saved as, 0:
+    it is taken as it is."""
 
     method: str
     generator: Path | None = None
