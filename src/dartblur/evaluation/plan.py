@@ -22,6 +22,7 @@ from dartblur.evaluation.prepare import Anonymize, Prepare, select_samples
 from dartblur.evaluation.results import CLEAR, StartKind
 from dartblur.faces import Sample
 from dartblur.nets.families import FAMILIES
+from dartblur.stages.methods import generator_digest
 from dartblur.stages.stage import Stage, digest_of
 from dartblur.training.reference import OF_REFERENCE
 
@@ -171,13 +172,9 @@ class _Planner:
             return prepare
         config = self.config
         count = self.train_count if training else self.test_count
-        work = Anonymize(method, _named(config, method), None, "", count)
-        if work.named and work.named[0] == "dartblur":
-            settings = work.named[1]
-            told = settings.of_blur("strength")
-            digest = digest_of([settings.generator_file]) + (str(told) if told else "")
-            work = replace(work, digest=digest)
-        elif method in config.anonymized:
+        named = _named(config, method)
+        work = Anonymize(method, named, None, generator_digest(named), count)
+        if method in config.anonymized:
             folder = Path(config.anonymized[method])
             paths = cast(Prepare, prepare.work).samples()
             root = cast(Prepare, prepare.work).root

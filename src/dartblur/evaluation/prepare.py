@@ -93,7 +93,8 @@ class Anonymize:
         if self.folder is not None:
             archive.write_images(target, _external_images(self.folder, pictures))
         else:
-            anonymizer, settings = self.named or (self.name, MethodSettings())
+            assert self.named is not None
+            anonymizer, settings = self.named
             # The paper's covers have an edge, and so have the figures that ours are compared with.
             hide = make_anonymizer(anonymizer, replace(settings, blended=False))
             archive.write_images(target, (hide(p.image, p.faces) for p in pictures))

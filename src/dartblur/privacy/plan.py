@@ -37,6 +37,7 @@ from dartblur.privacy.recognizers import RECOGNIZERS
 from dartblur.privacy.restoring import EVERY, Compare, Sheet, Train
 from dartblur.privacy.views import Alignment, Hiding
 from dartblur.privacy.work import Embed, Locate
+from dartblur.stages.methods import generator_digest
 from dartblur.stages.stage import Stage, digest_of
 
 
@@ -481,10 +482,7 @@ def _hiding(method: str, config: AttackConfig, photos: tuple[Photo, ...]) -> Hid
                 f"{method}, under the paths that they have below --data"
             )
         return Hiding(method, folder=folder, digest=digest_of(folder / p.path for p in photos))
-    named, digest = named_method(method), ""
-    if named and named[0] == "dartblur":
-        # The default generator is not the same in every version.
-        digest = f"{digest_of([named[1].generator_file])}{named[1].of_blur('strength') or ''}"
+    digest = generator_digest(named_method(method))
     return Hiding(method, digest=digest, jpeg=0 if method == CLEAR else config.jpeg)
 
 

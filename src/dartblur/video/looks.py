@@ -15,7 +15,7 @@ class Looks:
     Where the detector has a quick look, frames soon after one that was searched whole get that:
     a large face may move far in that time, and the quick look finds it; a small one does not.
 
-    every: only each so manieth frame is searched; `AUTO` searches all of them, and whole.
+    every: 2 searches every second frame and so on; `AUTO` searches all of them, and whole.
     """
 
     def __init__(self, detector: Detector | None, every: int) -> None:

@@ -120,7 +120,7 @@ class Reader:
             self._orientation = orientation_of(display_matrix(frame))
         frame = in_samples(frame)
         cut = self._cut_detector(frame)
-        faces = self._search(frame, self._looks(float(pts * self._base), cut=cut))
+        faces = self._search(frame, self._looks(seconds_of(pts, self._base), cut=cut))
         kept = frame if self._hold else None
         return PendingFrame(pts, duration, cut, faces, kept)
 
